@@ -1,0 +1,220 @@
+"""What a dataflow is: the protocol, and the base classes that keep it.
+
+A dataflow is an object with ``__iter__``, and perhaps ``__len__`` and ``reset_state``. It yields
+datapoints: lists or dicts of components. Everything else in this package is a small class around another
+dataflow.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic
+
+import numpy as np
+
+from ._errors import DataFlowTerminated, InfiniteLengthError, LengthUnknownError, ReentrancyError, WorkerError
+from ._repr import describe
+from .utils._rng import LazyRng, get_rng
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+
+__all__ = [
+    "DataFlow",
+    "DataFlowReentrantGuard",
+    "DataFlowTerminated",
+    "InfiniteLengthError",
+    "LengthUnknownError",
+    "ProxyDataFlow",
+    "RNGDataFlow",
+    "ReentrancyError",
+    "WorkerError",
+    "length_of",
+    "reset_all",
+]
+
+
+def _pair_names(cls: type, new: str, old: str) -> None:
+    """Define on ``cls`` whichever of two method names the nearest class that defines one of them lacks."""
+    for owner in cls.__mro__:
+        has_new, has_old = callable(vars(owner).get(new)), callable(vars(owner).get(old))
+        if has_new != has_old:
+            missing, present = (old, new) if has_new else (new, old)
+            setattr(cls, missing, _call(cls, present))
+        if has_new or has_old:
+            return
+
+
+def _call(cls: type, name: str) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        # of cls, not of self: super().get_data() in an override must not come back to the override;
+        # looked up when called: programs replace methods
+        return getattr(cls, name)(self)
+
+    method.__qualname__ = f"{cls.__qualname__}.{name}"
+    method.__doc__ = f"Call ``{name}``, which is the same under its other name."
+    return method
+
+
+class DataFlow(ABC, Generic[T_co]):
+    """Base class of all dataflows.
+
+    A subclass defines ``__iter__``, and ``__len__`` and ``reset_state`` where they make sense. It need not
+    call ``super().__init__()``. The old names ``get_data`` and ``size`` work as well: a class that
+    defines one name of a pair gets the other.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give the class both names of each pair, whichever one it defines."""
+        super().__init_subclass__(**kwargs)
+        _pair_names(cls, "__iter__", "get_data")
+        _pair_names(cls, "__len__", "size")
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[T_co]:
+        """Yield datapoints: lists or dicts of components.
+
+        It may be finite or not. A finite dataflow can be iterated again at once when the previous iterator
+        has ended. Many dataflows are not reentrant: one iterator of an instance at a time, and a second
+        one raises ``ReentrancyError``.
+        """
+
+    def __len__(self) -> int:
+        """Return the number of datapoints of one pass: exact where it can be, else a rough guidance.
+
+        Raises:
+            NotImplementedError: the length can't be known.
+        """
+        raise LengthUnknownError(
+            f"{type(self).__name__} has no length: how many datapoints it yields is not known"
+        )
+
+    def __bool__(self) -> bool:
+        """Return True: a dataflow is a thing, not a container that may be empty."""
+        return True
+
+    def reset_state(self) -> None:
+        """Prepare for iteration in this process: make random states, start workers, open files.
+
+        The process that uses the dataflow calls it once, before the first iteration; workers call it for
+        the dataflow they run. Dataflows without processes take any number of calls. After it, a
+        dataflow is not fork-safe.
+        """
+
+    def get_data(self) -> Iterator[T_co]:
+        """Return ``iter(self)``: the old name."""
+        return iter(self)
+
+    def size(self) -> int:
+        """Return ``len(self)``: the old name."""
+        return len(self)
+
+    @reprlib.recursive_repr()
+    def __repr__(self) -> str:
+        """Return this stage with its arguments and, nested, the stages it wraps."""
+        return describe(self, DataFlow)
+
+
+class RNGDataFlow(DataFlow[T_co]):
+    """A dataflow with randomness."""
+
+    rng: np.random.RandomState = LazyRng()  # type: ignore[assignment]
+    """A ``np.random.RandomState`` with a stream of its own in each process. Made by ``reset_state()``, or at
+    first use if that was forgotten; None on the class."""
+
+    def reset_state(self) -> None:
+        """Make ``self.rng`` anew."""
+        self.rng = get_rng(self)
+
+
+class ProxyDataFlow(DataFlow[T_co]):
+    """Base class for a dataflow around another. Every method goes to ``self.ds`` unless overridden.
+
+    Args:
+        ds: the dataflow to wrap. Any iterable will do; one without ``reset_state`` is not reset.
+    """
+
+    ds: Iterable[Any]
+
+    def __init__(self, ds: Iterable[Any]) -> None:
+        self.ds = ds
+
+    def reset_state(self) -> None:
+        """Reset the wrapped dataflow."""
+        reset_all([self.ds])
+
+    def __len__(self) -> int:
+        """Return the length of the wrapped dataflow."""
+        return length_of(self.ds)
+
+    def __iter__(self) -> Iterator[T_co]:
+        """Return an iterator of the wrapped dataflow."""
+        return iter(self.ds)
+
+
+class DataFlowReentrantGuard:
+    """A context manager that at most one iterator can be inside of.
+
+    >>> guard = DataFlowReentrantGuard()
+    >>> with guard:
+    ...     with guard:
+    ...         pass
+    Traceback (most recent call last):
+    ...
+    dataflow._errors.ReentrancyError: ...
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Enter, or raise ``ReentrancyError`` if somebody is inside."""
+        if not self._lock.acquire(blocking=False):
+            raise ReentrancyError(
+                "this dataflow is not reentrant: an iterator of it is still open. Finish or close() that one "
+                "first (it counts as open until it ends or is garbage), or make two instances of the dataflow"
+            )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave."""
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[DataFlowReentrantGuard], tuple[()]]:
+        """Pickle as a new guard: no iterator of the copy is open."""
+        return type(self), ()
+
+
+def length_of(ds: Iterable[Any]) -> int:
+    """Return ``len(ds)`` of a dataflow or any other iterable.
+
+    Raises:
+        NotImplementedError: there is no length (``LengthUnknownError``, also where Python's own answer
+            would be a plain ``TypeError``).
+    """
+    try:
+        return len(ds)  # type: ignore[arg-type]
+    except NotImplementedError:
+        raise
+    except TypeError as e:
+        raise LengthUnknownError(f"{type(ds).__name__} has no length: {e}") from e
+
+
+def reset_all(flows: Iterable[Any]) -> None:
+    """Call ``reset_state()`` once of each distinct dataflow, in order; plain iterables have none."""
+    seen: set[int] = set()
+    for ds in flows:
+        if id(ds) not in seen and hasattr(ds, "reset_state"):
+            seen.add(id(ds))
+            ds.reset_state()
