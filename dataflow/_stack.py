@@ -1,0 +1,146 @@
+"""Stack the values of one component into a batch.
+
+The first value decides the dtype. It must not depend on the others: a dtype that differs from batch to batch
+is found too late, if ever. So a value that another dtype can't hold is an error, not a promotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["stack"]
+
+_INT32 = np.iinfo(np.int32)
+
+
+def stack(values: Sequence[Any], name: Any, empty: Callable[..., np.ndarray] = np.empty) -> np.ndarray:
+    """Return an array of the values, with a new first dimension.
+
+    Args:
+        values: arrays of one shape, numbers, or strings; at least one. Python ints and bools become int32,
+            Python floats float32, ``str`` and ``bytes`` a dtype as wide as the longest; arrays and NumPy
+            scalars keep their dtype, decided by the first value. Later values are cast to it if that keeps
+            the value or only rounds a float.
+        name: position or key of the component, for messages.
+        empty: makes the array to fill where there is something to copy: called as ``empty(shape, dtype)``.
+
+    Raises:
+        TypeError: a value of a type that has no place in an array.
+        ValueError: shapes differ, or a value does not fit.
+    """
+    first = values[0]
+    kind = type(first)
+    kinds = set(map(type, values))
+    if isinstance(getattr(first, "dtype", None), np.dtype):
+        if len(kinds) == 1 and issubclass(kind, np.generic) and first.dtype.kind in "biufc":
+            return np.array(values)  # numbers of one class, which says the dtype
+        if not isinstance(first, str | bytes):
+            return _stack_arrays(values, name, empty)
+    if isinstance(first, str | bytes):
+        return _stack_strings(values, name)
+    if isinstance(first, int):
+        if kinds <= {int, bool}:
+            return _stack_ints(values, name)
+        return _fill(np.empty(len(values), np.int32), values, name)
+    if isinstance(first, float):
+        if kinds == {float}:
+            return _stack_floats(values, name)
+        return _fill(np.empty(len(values), np.float32), values, name)
+    raise TypeError(
+        f"component {name!r}: can't batch values of type {kind.__name__}: expected numbers, strings or "
+        "arrays. use_list=True makes lists of anything"
+    )
+
+
+def _stack_arrays(arrays: Sequence[Any], name: Any, empty: Callable[..., np.ndarray]) -> np.ndarray:
+    first = arrays[0]
+    dtype = first.dtype
+    if dtype.kind in "SU":  # strings: as wide as the widest
+        dtype = max((a.dtype for a in arrays if _kind(a) == dtype.kind), key=lambda d: d.itemsize)
+    return _fill(empty((len(arrays), *first.shape), dtype), arrays, name)
+
+
+def _fill(batch: np.ndarray, values: Sequence[Any], name: Any) -> np.ndarray:
+    dtype, shape = batch.dtype, batch.shape[1:]
+    for i, value in enumerate(values):
+        if type(value) is not np.ndarray or value.dtype != dtype or value.shape != shape:
+            value = _cast(value, dtype, name)
+            if value.shape != shape:
+                raise _ragged(values, name)
+        batch[i, ...] = value  # the dots: an object in an array without dimensions is unpacked
+    return batch
+
+
+def _cast(value: Any, dtype: np.dtype[Any], name: Any) -> np.ndarray:
+    """Return a value as an array of a dtype, or raise ``ValueError`` if that would change it."""
+    array = np.asarray(value)
+    kinds = {array.dtype.kind, dtype.kind}
+    if len(kinds) == 1 or dtype.kind == "O" or not kinds & {"S", "U"}:  # no numbers from strings or back
+        if np.can_cast(array.dtype, dtype, "safe"):
+            return array
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                cast = array.astype(dtype)
+            rounds = dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind")
+            if rounds or np.array_equal(cast, array):
+                return cast
+        except (FloatingPointError, OverflowError, TypeError, ValueError):
+            pass
+    what = repr(value) if array.ndim == 0 else f"an array of {array.dtype}"
+    raise ValueError(
+        f"component {name!r}: {what} can't go into a batch of {dtype}, the dtype of the first datapoint, "
+        "without changing its value: give all datapoints the same dtype, e.g. with MapDataComponent"
+    )
+
+
+def _stack_ints(values: Sequence[int], name: Any) -> np.ndarray:
+    for value in (min(values), max(values)):
+        if not _INT32.min <= value <= _INT32.max:
+            raise ValueError(
+                f"component {name!r}: the Python int {value} does not fit the int32 that Python ints are "
+                "batched to. To keep int64, make them np.int64, e.g. by "
+                f"MapDataComponent(ds, np.int64, {name!r})"
+            )
+    return np.array(values, np.int32)
+
+
+def _stack_floats(values: Sequence[float], name: Any) -> np.ndarray:
+    try:
+        with np.errstate(over="raise"):
+            return np.array(values, np.float32)
+    except FloatingPointError as e:
+        value = max(values, key=lambda v: abs(v) if abs(v) != np.inf else 0)
+        raise ValueError(
+            f"component {name!r}: the Python float {value} does not fit the float32 that Python floats are "
+            "batched to. To keep float64, make them np.float64, e.g. by "
+            f"MapDataComponent(ds, np.float64, {name!r})"
+        ) from e
+
+
+def _stack_strings(values: Sequence[str | bytes], name: Any) -> np.ndarray:
+    kind = str if isinstance(values[0], str) else bytes
+    for value in values:
+        if not isinstance(value, kind):
+            raise ValueError(f"component {name!r}: can't batch {kind.__name__} with {type(value).__name__}")
+        if value[-1:] in ("\0", b"\0"):
+            raise ValueError(
+                f"component {name!r}: {value[-20:]!r} ends in a null, which NumPy's strings can't keep: use "
+                "use_list=True, or np.frombuffer(value, np.uint8)"
+            )
+    return np.array(values)
+
+
+def _kind(value: Any) -> str:
+    return np.asarray(value).dtype.kind
+
+
+def _ragged(values: Sequence[Any], name: Any) -> ValueError:
+    shapes = list(dict.fromkeys(np.shape(value) for value in values))
+    shown = ", ".join(map(str, shapes[:8])) + (", ..." if len(shapes) > 8 else "")
+    return ValueError(
+        f"component {name!r}: can't stack arrays of different shapes: {shown}. Make them equal, group them "
+        "with BatchDataByShape, or keep them in lists with use_list=True"
+    )
