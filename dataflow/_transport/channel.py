@@ -1,0 +1,357 @@
+"""A connection between two processes: frames over two pipes, large buffers through shared memory.
+
+Nobody waits for anybody by asking: a frame is written as soon as there is one, and the reader takes all that
+has come at once, so small frames travel together just when the reader is the slower side.
+
+A frame is a head (``_HEAD``: length of the body, number of large buffers, kind, a number), then where each
+buffer is (``_PLACE``: its slot, or -1 for "inline", and its size), the inline buffers, and the pickle.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .codec import OUT_OF_BAND, decode, encode
+from .process import inherited_fd
+from .shm import Arena, Leases
+
+_HEAD = struct.Struct("<IHHq")
+_PLACE = struct.Struct("<qq")
+_OFFSET = struct.Struct("<q")
+_CHUNK = 1 << 18
+_INLINE = -1
+_ALIGN = 16
+_STREAM_IN_BUFFER = 0x8000  # flag of the kind: the pickle itself is the last buffer
+
+DATA, DROPPED, END, CREDIT, RELEASE, ERROR = range(6)
+"""Kinds of frames. From ERROR on they mean the end of the pool."""
+
+
+class Frame(NamedTuple):
+    """A frame that has come and is not decoded yet."""
+
+    connection: Connection
+    kind: int
+    number: int
+    n_buffers: int
+    body: memoryview
+
+
+class Pipes:
+    """What one side has of two one-way pipes: the end where it reads and the end where it writes."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self.fds = (read_fd, write_fd)
+        self.read: Callable[[int], bytes] = functools.partial(os.read, read_fd)
+        self.write: Callable[[Any], int] = functools.partial(os.write, write_fd)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Read at least one byte into ``buffer``, none at the end."""
+        return os.readv(self.fds[0], [buffer])
+
+    def dont_wait(self) -> None:
+        """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
+        for fd in self.fds:
+            os.set_blocking(fd, False)
+
+    def close(self) -> None:
+        """Close both. Can be called again."""
+        fds, self.fds = self.fds, (-1, -1)
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+
+    def __reduce__(self) -> Any:
+        """Travel to a worker that is being started without fork."""
+        return _inherit_pipes, (inherited_fd(self.fds[0]), inherited_fd(self.fds[1]))
+
+
+class Socket:
+    """The same over one socket, where pipes can't be polled (Windows)."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.fds = (sock.fileno(), sock.fileno())
+        self.read: Callable[[int], bytes] = sock.recv
+        self.write: Callable[[Any], int] = sock.send
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Read at least one byte into ``buffer``, none at the end."""
+        return self._sock.recv_into(buffer)
+
+    def dont_wait(self) -> None:
+        """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
+        self._sock.setblocking(False)
+
+    def close(self) -> None:
+        """Close it. Can be called again."""
+        self._sock.close()
+        self.fds = (-1, -1)
+
+    def __reduce__(self) -> Any:
+        """Travel to a worker that is being started without fork."""
+        return Socket, (self._sock,)  # multiprocessing knows how a socket travels
+
+
+def _inherit_pipes(read: Any, write: Any) -> Pipes:
+    return Pipes(read.detach(), write.detach())
+
+
+Ends = Pipes | Socket
+
+
+def connected_ends() -> tuple[Ends, Ends]:
+    """Return the two sides of a new connection."""
+    if sys.platform == "win32" or os.environ.get("DATAFLOW_SOCKETS"):
+        ours, theirs = socket.socketpair()
+        return Socket(ours), Socket(theirs)
+    down_read, down_write = os.pipe()
+    up_read, up_write = os.pipe()
+    return Pipes(up_read, down_write), Pipes(down_read, up_write)
+
+
+class Connection:
+    """One side of a connection: packs, writes, reads and unpacks frames, and looks after the slots.
+
+    Args:
+        ends: where to read and write.
+        arena: where large buffers go out, None to send them inline.
+        leases: where large buffers come in, None if the other side sends them inline.
+        inbox: where frames go; several connections may share one.
+    """
+
+    def __init__(
+        self, ends: Ends, arena: Arena | None, leases: Leases | None, inbox: deque[Frame] | None = None
+    ) -> None:
+        self.ends = ends
+        self.owed = 0  # datapoints collected since the last grant
+        self.inbox: deque[Frame] = deque() if inbox is None else inbox
+        self._arena, self._leases = arena, leases
+        self.memory = leases.memory if leases is not None else None
+        self._rest = b""  # of a frame whose end has not come
+        self._large: memoryview | None = None  # the same for a large one: its body, to be filled
+        self._filled = 0
+        self._large_head: tuple[int, int, int] = (0, 0, 0)
+        self._backlog: deque[memoryview] = deque()
+
+    # ---- out
+
+    def pack(self, kind: int, number: int, obj: Any) -> list[bytes | memoryview]:
+        """Return the pieces of a frame that carries ``obj``."""
+        stream, buffers = encode(obj)
+        if len(stream) >= OUT_OF_BAND:
+            buffers.append(memoryview(stream))
+            stream, kind = b"", kind | _STREAM_IN_BUFFER
+        if not buffers:
+            return [_HEAD.pack(len(stream), 0, kind, number) + stream]
+        offsets = self._put(buffers)
+        if offsets is None:
+            places = [(_INLINE, b.nbytes) for b in buffers]
+            buffers = [piece for b in buffers for piece in (b, memoryview(bytes(-b.nbytes % _ALIGN)))]
+            length = _PLACE.size * len(places) + sum(b.nbytes for b in buffers) + len(stream)
+            if length >= 1 << 32:
+                raise ValueError(f"a datapoint of {length} bytes is too large to be sent: 4 GB is the limit")
+        else:
+            places = [(o, b.nbytes) for o, b in zip(offsets, buffers, strict=True)]
+            buffers = []
+            length = _PLACE.size * len(places) + len(stream)
+        head = _HEAD.pack(length, len(places), kind, number)
+        return [head, *(_PLACE.pack(*p) for p in places), *buffers, stream]
+
+    def _put(self, buffers: list[memoryview]) -> list[int] | None:
+        """Copy buffers into slots if there is room, also after taking back what has been returned."""
+        if self._arena is None:
+            return None
+        offsets = self._arena.put(buffers)
+        if offsets is None:
+            while self.readable() and self.read():
+                pass
+            offsets = self._arena.put(buffers)
+        return offsets
+
+    def readable(self) -> bool:
+        """Say whether ``read`` would not have to wait."""
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self.ends.fds[0], select.POLLIN)
+            return bool(poll.poll(0))
+        return bool(select.select([self.ends.fds[0]], [], [], 0)[0])
+
+    @property
+    def has_releases(self) -> bool:
+        """Whether there are slots to give back."""
+        return self._leases is not None and bool(self._leases.returned)
+
+    def releases(self) -> bytes:
+        """Return a frame that gives slots back, empty if there are none to give."""
+        if self._leases is None or not self._leases.returned:
+            return b""
+        returned: deque[int] = self._leases.returned
+        body: list[bytes] = []
+        while returned:
+            body.append(_OFFSET.pack(returned.popleft()))
+        return note(RELEASE, len(body), b"".join(body))
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write all of it, waiting as long as it takes."""
+        for piece in _joined(pieces):
+            written = self.ends.write(piece)
+            while written < len(piece):  # a large piece, or a signal came
+                piece = memoryview(piece)[written:]
+                written = self.ends.write(piece)
+
+    def queue(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Write later, when ``flush`` is called."""
+        self._backlog.extend(memoryview(p) for p in _joined(pieces))
+
+    def flush(self) -> bool:
+        """Write what is queued as far as it goes without waiting; say whether all went out."""
+        backlog = self._backlog
+        while backlog:
+            try:
+                written = self.ends.write(backlog[0])
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionError):
+                backlog.clear()  # nobody is there any more: reading will tell
+                return True
+            if written == len(backlog[0]):
+                backlog.popleft()
+            else:
+                backlog[0] = backlog[0][written:]
+        return True
+
+    # ---- in
+
+    def read(self) -> bool:
+        """Add to ``inbox`` what has come. Return False if the other side closed the connection.
+
+        Raises:
+            BlockingIOError: nothing has come, and ``ends`` don't wait.
+        """
+        if self._large is not None:
+            return self._read_large(self._large)
+        try:
+            data = self.ends.read(_CHUNK)
+        except ConnectionError:
+            return False
+        if not data:
+            return False
+        if self._rest:
+            data = self._rest + data
+        view, position, end, inbox = memoryview(data), 0, len(data), self.inbox
+        while end - position >= _HEAD.size:
+            length, n_buffers, kind, number = _HEAD.unpack_from(data, position)
+            start = position + _HEAD.size
+            if length > end - start:
+                if length > _CHUNK:
+                    self._large_head = kind, number, n_buffers
+                    self._large = np.empty(length, np.uint8).data
+                    self._filled = end - start
+                    self._large[: self._filled] = view[start:]
+                    position = end
+                break
+            position = start + length
+            if kind == RELEASE:
+                self._take_back(view[start:position])
+            else:
+                inbox.append(Frame(self, kind, number, n_buffers, view[start:position]))
+        self._rest = data[position:]
+        return True
+
+    def _read_large(self, body: memoryview) -> bool:
+        try:
+            n = self.ends.read_into(body[self._filled :])
+        except ConnectionError:
+            return False
+        self._filled += n
+        if self._filled == len(body):
+            self._large = None
+            self.inbox.append(Frame(self, *self._large_head, body))
+        return n > 0
+
+    def read_one(self) -> bool:
+        """Add one whole frame to ``inbox``, reading nothing beyond it. Return False if the other side closed."""
+        head = memoryview(bytearray(_HEAD.size))
+        if not self._read_exactly(head):
+            return False
+        length, n_buffers, kind, number = _HEAD.unpack(head)
+        body = np.empty(length, np.uint8).data
+        if not self._read_exactly(body):
+            return False
+        self.inbox.append(Frame(self, kind, number, n_buffers, body))
+        return True
+
+    def _read_exactly(self, buffer: memoryview) -> bool:
+        while buffer:
+            try:
+                n = self.ends.read_into(buffer)
+            except BlockingIOError:
+                select.select([self.ends.fds[0]], [], [])
+                continue
+            except ConnectionError:
+                return False
+            if not n:
+                return False
+            buffer = buffer[n:]
+        return True
+
+    def _take_back(self, offsets: memoryview) -> None:
+        if self._arena is not None:
+            for (offset,) in _OFFSET.iter_unpack(offsets):
+                if offset >= 0:
+                    self._arena.release(offset)
+                else:
+                    self._arena.retire(~offset)
+
+    def unpack(self, frame: Frame) -> Any:
+        """Return what the frame carries."""
+        if not frame.n_buffers:
+            return decode(frame.body, ())
+        body = frame.body
+        start = _PLACE.size * frame.n_buffers
+        places = list(_PLACE.iter_unpack(body[:start]))
+        buffers: list[Any] = []
+        if places[0][0] == _INLINE:
+            if (
+                body.readonly
+            ):  # in a chunk with other frames: the arrays shall be writable and own their bytes
+                body = memoryview(bytearray(body))
+            for _, size in places:
+                buffers.append(body[start : start + size])
+                start += size + -size % _ALIGN
+        elif self._leases is not None:
+            buffers.extend(self._leases.view(offset, size) for offset, size in places)
+        stream: Any = body[start:]
+        if frame.kind & _STREAM_IN_BUFFER:
+            stream = buffers.pop()
+        return decode(stream, buffers)
+
+    def close(self) -> None:
+        """Close this side."""
+        self.ends.close()
+        self._backlog.clear()
+
+
+def note(kind: int, number: int, body: bytes = b"") -> bytes:
+    """Return a frame without an object."""
+    return _HEAD.pack(len(body), 0, kind, number) + body
+
+
+def _joined(pieces: Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
+    """Join small pieces: one system call is dearer than their copy."""
+    if len(pieces) == 1:
+        return pieces
+    if sum(map(len, pieces)) < OUT_OF_BAND:
+        return (b"".join(pieces),)
+    return pieces

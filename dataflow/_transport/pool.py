@@ -1,0 +1,103 @@
+"""The face of a pool of workers: the same over processes and over threads."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from .._errors import DataFlowTerminated
+
+
+class Worker:
+    """What a pool knows of one of its workers."""
+
+    name: str
+    outstanding = 0
+    """Tasks submitted and not done. ``submit`` adds one; whoever collects subtracts what is done."""
+
+
+class Message(NamedTuple):
+    """What a worker sent: ``kind`` is DATA, DROPPED or END."""
+
+    worker: Worker
+    kind: int
+    number: int
+    value: Any
+
+
+class WorkerPool(ABC):
+    """Workers that each run ``entry(port, code, index)``.
+
+    With tasks: ``submit``, ``flush`` and ``collect``. Without: each worker puts datapoints as long as few
+    enough are on their way, and ``take`` returns them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._owner = os.getpid()
+        self._stopped = ""
+        self._closed = False
+
+    @abstractmethod
+    def submit(self, number: int, value: Any) -> None:
+        """Give a task to the worker with the fewest. It goes out with the next ``flush``."""
+
+    @abstractmethod
+    def submit_end(self) -> None:
+        """Send every worker an END. Each answers with one when all that it got before is done."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send what has been submitted, as far as it goes without waiting; ``collect`` sends the rest."""
+
+    @abstractmethod
+    def take(self) -> Any:
+        """Return the next datapoint of workers without tasks, waiting for it. Raises as ``collect``."""
+
+    @abstractmethod
+    def collect(self) -> Message | None:
+        """Return the next message, waiting for it, or None if somebody called ``wake`` before it came.
+
+        Raises:
+            WorkerError: a worker died, or raised something that can't be raised here.
+            Exception: what a worker raised, with its traceback as the cause.
+            RuntimeError: the pool failed before, or is another process's.
+            DataFlowTerminated: the pool was closed.
+        """
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have the thread that waits in ``collect``, or the next that would, return. From any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers and give up everything. Can be called again, and from any thread."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """In a process that was forked while the pool existed: let go of it."""
+
+    def is_running(self) -> bool:
+        """Say whether it has workers that this process can use."""
+        return not self._closed and os.getpid() == self._owner
+
+    def check(self) -> None:
+        """Raise if the pool can't be used: see ``collect``."""
+        if os.getpid() != self._owner:
+            raise RuntimeError(
+                f"{self.name} was started by process {self._owner} and can't be used in a forked one "
+                f"({os.getpid()}): call its reset_state() after the fork, in the process that iterates"
+            )
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._stopped:
+            raise RuntimeError(f"{self.name} stopped after an error and can't go on: {self._stopped}")
+        if self._closed:
+            raise DataFlowTerminated(f"{self.name} was closed")
+
+    def _stop(self, where: str, error: BaseException) -> None:
+        """Close after an error, and remember it for whoever tries again."""
+        self._stopped = f"{where}: {type(error).__name__}: {error}"
+        self.close()

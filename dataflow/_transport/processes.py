@@ -1,0 +1,320 @@
+"""A pool of workers that are processes.
+
+There is no thread and no queue in the parent: it reads and writes inside ``collect`` only, never waits for
+a single worker, and waits for all of them together: their pipes and their ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from collections import deque
+from typing import Any, NoReturn
+
+from .._errors import WorkerError
+from .channel import CREDIT, DATA, END, ERROR, Connection, Frame, connected_ends, note
+from .failure import Failure, rebuild
+from .pool import Message, Worker, WorkerPool
+from .port import Entry, Setup, work
+from .process import choose_context, close_at_exit, describe_end, pidfd_of, start_process
+from .shm import Arena, Leases, Memory, new_memory
+
+_SLACK = 32 << 20
+"""Bytes of shared memory, over all workers, that the consumer may keep beyond what is in flight."""
+
+_GONE = 0xFF  # kind of the last frame of a worker: put in by the parent when the worker has ended
+
+
+class ProcessWorker(Worker):
+    """What the parent has of a worker process."""
+
+    def __init__(self, name: str, process: Any, connection: Connection, memories: list[Memory]) -> None:
+        self.name = name
+        self.process = process
+        self.connection = connection
+        self.pidfd = pidfd_of(process.pid)
+        self.gone = False
+        self._memories = memories
+
+    def has_ended(self) -> bool:
+        """Say whether the process has ended."""
+        return self.process.exitcode is not None
+
+    def wait_ended(self, timeout: float) -> bool:
+        """Wait until the process has ended, ``timeout`` seconds at most; say whether it has."""
+        if self.pidfd >= 0 and not self.has_ended():
+            # not by join(), which waits for a pipe that children of the worker may hold open
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            poll.poll(timeout * 1000)
+        elif self.pidfd < 0:
+            self.process.join(timeout)
+        return self.has_ended()
+
+    def close(self) -> None:
+        """Give up everything but the process."""
+        self.connection.close()
+        for memory in self._memories:
+            memory.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+class ProcessPool(WorkerPool):
+    """Workers that are processes.
+
+    Args:
+        entry: a function of a module. It puts datapoints into its port, and gets tasks from it.
+        code: what it works with: a dataflow, a function. Inherited by fork, else sent by cloudpickle.
+        num: how many workers.
+        name: the stage of the pipeline, for messages.
+        start_method: of multiprocessing, None for the default of the platform.
+        in_flight: how many datapoints may be on their way in one direction, over all workers.
+        tasks: whether the workers get tasks (``submit``). If not, each puts datapoints as long as fewer
+            than its share of ``in_flight`` are not collected.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        code: Any,
+        num: int,
+        *,
+        name: str,
+        start_method: str | None = None,
+        in_flight: int,
+        tasks: bool = False,
+    ) -> None:
+        super().__init__(name)
+        self._set_up(tasks, max(1, in_flight // num // 4))
+        context = choose_context(start_method)
+        close_at_exit(self)
+        try:
+            for index in range(num):
+                share = max(1, in_flight // num + (index < in_flight % num))
+                self._start(context, entry, code, index, share, _SLACK // num)
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self, tasks: bool, grant_at: int) -> None:
+        self.workers: list[ProcessWorker] = []
+        self._by_connection: dict[Connection, ProcessWorker] = {}
+        self._starting: Connection | None = None
+        self._inbox: deque[Frame] = deque()
+        self._tasks = tasks
+        self._grant_at = grant_at
+        self._waiting = self._woken = False
+        self._wake_ours, self._wake_theirs = connected_ends()
+        self._wake_ours.dont_wait()
+        self._wake_theirs.dont_wait()
+
+    def _add(self, worker: ProcessWorker) -> None:
+        self.workers.append(worker)
+        self._by_connection[worker.connection] = worker
+
+    def _start(self, context: Any, entry: Entry, code: Any, index: int, share: int, slack: int) -> None:
+        results = new_memory()
+        jobs = new_memory() if self._tasks else None
+        memories = [m for m in (results, jobs) if m is not None]
+        ours, theirs = connected_ends()
+        ours.dont_wait()
+        name = f"{self.name}, worker {index}"
+        connection = Connection(
+            ours,
+            Arena(jobs, share, slack) if jobs is not None else None,
+            Leases(results) if results is not None else None,
+            self._inbox,
+        )
+        setup = Setup(entry, theirs, results, jobs, share, slack, None if self._tasks else share, name)
+        self._starting = connection  # so that the worker can close what it inherits of it
+        try:
+            process = start_process(context, index, work, setup, code, self.name)
+        except BaseException:
+            connection.close()
+            for memory in memories:
+                memory.close()
+            raise
+        finally:
+            theirs.close()
+        self._add(ProcessWorker(name, process, connection, memories))
+
+    # ---- tasks
+
+    def submit(self, number: int, value: Any) -> None:
+        """Give a task to the worker with the fewest. It goes out with the next ``flush``."""
+        worker = min(self.workers, key=_outstanding)
+        worker.outstanding += 1
+        worker.connection.queue(worker.connection.pack(DATA, number, value))
+
+    def submit_end(self) -> None:
+        """Send every worker an END. Each answers with one when all that it got before is done."""
+        for worker in self.workers:
+            worker.connection.queue([note(END, 0)])
+
+    def flush(self) -> None:
+        """Send what has been submitted, as far as it goes without waiting; ``collect`` sends the rest."""
+        for worker in self.workers:
+            worker.connection.flush()
+
+    # ---- results
+
+    def take(self) -> Any:
+        """Return the next datapoint of workers without tasks, waiting for it. Raises as ``collect``."""
+        frame = self._next()
+        while frame is None:
+            frame = self._next()
+        connection = frame.connection
+        connection.owed += 1
+        if connection.owed >= self._grant_at:
+            self._grant(connection)
+            connection.flush()
+        return connection.unpack(frame)
+
+    def collect(self) -> Message | None:
+        """Return the next message, waiting for it, or None if woken before."""
+        frame = self._next()
+        if frame is None:
+            return None
+        value = frame.connection.unpack(frame) if frame.kind & 0xFF == DATA else None
+        return Message(self._by_connection[frame.connection], frame.kind & 0xFF, frame.number, value)
+
+    def wake(self) -> None:
+        """Have the thread that waits in ``collect``, or the next that would, return. From any thread."""
+        self._woken = True
+        if self._waiting:
+            self._waiting = False
+            with contextlib.suppress(OSError):  # full of calls, or closed
+                self._wake_theirs.write(b"w")
+
+    def _next(self) -> Frame | None:
+        """Return the next frame, or None if woken."""
+        inbox = self._inbox
+        while not inbox:
+            self.check()
+            if not self._receive() and self._wait() and not inbox:
+                return None
+        frame = inbox.popleft()
+        if frame.kind & 0xFF >= ERROR:
+            self._fail(frame)
+        return frame
+
+    def _receive(self) -> bool:
+        """Read what has come, without waiting; say whether something has."""
+        some = False
+        for worker in self.workers:
+            if worker.gone:
+                continue
+            try:
+                if worker.connection.read():
+                    some = True
+                else:
+                    self._lost(worker)
+            except BlockingIOError:
+                continue
+        return some or bool(self._inbox)
+
+    def _wait(self) -> bool:
+        """Send what is due, then wait until something happens; say whether it was a call of ``wake``."""
+        reads, writes = [self._wake_ours.fds[0]], []
+        for worker in self.workers:
+            if worker.gone:
+                continue
+            connection = worker.connection
+            if connection.owed:
+                self._grant(connection)
+            elif connection.has_releases:
+                connection.queue([connection.releases()])
+            reads.append(connection.ends.fds[0])
+            if worker.pidfd >= 0:
+                reads.append(worker.pidfd)
+            if not connection.flush():
+                writes.append(connection.ends.fds[1])
+        self._waiting = True  # from here on, wake() writes to the pipe; before, it only leaves a note
+        if not self._woken:
+            ended = _wait_for(reads, writes)
+            for worker in self.workers:
+                if not worker.gone and (worker.pidfd in ended if worker.pidfd >= 0 else worker.has_ended()):
+                    self._drain(worker)
+        self._waiting = False
+        woken, self._woken = self._woken, False
+        with contextlib.suppress(BlockingIOError):
+            if woken:
+                self._wake_ours.read(4096)
+        return woken
+
+    def _grant(self, connection: Connection) -> None:
+        """Let a worker put as many more as were collected."""
+        connection.queue([connection.releases(), note(CREDIT, connection.owed)])
+        connection.owed = 0
+
+    # ---- ends
+
+    def _drain(self, worker: ProcessWorker) -> None:
+        """Read the last words of a worker that has ended."""
+        with contextlib.suppress(BlockingIOError):
+            while worker.connection.read():
+                pass
+        self._lost(worker)
+
+    def _lost(self, worker: ProcessWorker) -> None:
+        worker.gone = True
+        self._inbox.append(Frame(worker.connection, _GONE, 0, 0, memoryview(b"")))
+
+    def _fail(self, frame: Frame) -> NoReturn:
+        """Close the pool and raise what a frame says."""
+        worker = self._by_connection[frame.connection]
+        if frame.kind == _GONE:
+            worker.wait_ended(1.0)
+            how = describe_end(worker.process)
+            error: BaseException = WorkerError(f"{worker.name} (pid {worker.process.pid}) {how}")
+        else:
+            error = rebuild(Failure(*frame.connection.unpack(frame)))
+        self._stop(worker.name, error)
+        raise error
+
+    def abandon(self) -> None:
+        """In a process that was forked while the pool existed: close what was inherited of it."""
+        if self._owner != os.getpid():
+            for connection in (*self._by_connection, self._starting):
+                if connection is not None:
+                    connection.close()
+
+    def close(self) -> None:
+        """End the workers and give up everything. Can be called again, and from any thread."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._owner == os.getpid():
+            for worker in self.workers:
+                worker.process.terminate()
+            for worker in self.workers:
+                if not worker.wait_ended(1.0):
+                    worker.process.kill()
+                    worker.wait_ended(1.0)
+                worker.process.close()
+        for worker in self.workers:
+            worker.close()
+        self._wake_ours.close()
+        self._wake_theirs.close()
+        self._inbox.clear()
+
+
+def _outstanding(worker: ProcessWorker) -> int:
+    return worker.outstanding
+
+
+def _wait_for(reads: list[int], writes: list[int]) -> set[int]:
+    """Wait until a descriptor is ready; return those that are. Also return now and then without pidfd."""
+    timeout = None if hasattr(os, "pidfd_open") else 0.1  # then the end of a worker must be looked for
+    if not hasattr(select, "poll"):
+        ready, writable, _ = select.select(reads, writes, [], timeout)
+        return {*ready, *writable}
+    poll = select.poll()
+    for fd in reads:
+        poll.register(fd, select.POLLIN)
+    for fd in writes:
+        poll.register(fd, select.POLLOUT | (select.POLLIN if fd in reads else 0))
+    return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}

@@ -1,0 +1,264 @@
+"""Shared memory: slots that one process writes, leased to the arrays that live in them in the other.
+
+A memory is one large sparse mapping, so a slot is just an offset. The writer's ``Arena`` hands slots out and
+takes them back; the most recently returned slot goes out first, so as few pages as possible are ever touched
+and those are warm. The reader's ``Leases`` wrap a slot in a buffer and notice when it, and so every
+array made from it, is garbage.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+import sys
+import weakref
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from ..utils.argtools import log_once
+from .process import inherited_fd
+
+PAGE = mmap.PAGESIZE
+_LARGEST = 1 << 36 if sys.maxsize > 2**32 else 1 << 28  # addresses, not memory: pages exist once touched
+_SMALLEST = 1 << 26
+
+
+class Memory:
+    """Bytes that this process shares with a worker. They have no name, and go with their last user.
+
+    Raises:
+        OSError: there is none to be had.
+    """
+
+    def __init__(self) -> None:
+        self._fd, self._tag = -1, ""
+        if sys.platform == "win32":
+            self._tag = "dataflow-" + secrets.token_hex(16)
+            self.size = 1 << 28  # Windows promises all of it at once
+            self.bytes = self._map()
+            return
+        self._fd = anonymous_file()
+        self.size = _LARGEST
+        while True:  # a limit on addresses (ulimit -v) or file size may not allow the largest
+            try:
+                os.ftruncate(self._fd, self.size)
+                self.bytes = self._map()
+                return
+            except OSError:
+                self.size //= 4
+                if self.size < _SMALLEST:
+                    self.close()
+                    raise
+
+    def _map(self) -> np.ndarray[Any, Any]:
+        if sys.platform == "win32":
+            mapping = mmap.mmap(-1, self.size, tagname=self._tag)
+        else:
+            mapping = mmap.mmap(self._fd, self.size)
+        return np.frombuffer(mapping, np.uint8)
+
+    def reserve(self, offset: int, size: int) -> bool:
+        """Have pages behind a range before its first use, and say whether there are any.
+
+        A write to a page that can't be had would kill the process (SIGBUS) instead of raising.
+        """
+        if offset + size > self.size:
+            return False
+        if self._fd >= 0 and hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(self._fd, offset, size)
+            except OSError:
+                return False
+        return True
+
+    def close(self) -> None:
+        """Give up the handle. The bytes stay as long as an array lives in them."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __reduce__(self) -> Any:
+        """Travel to a worker that is being started without fork."""
+        fd = inherited_fd(self._fd) if self._fd >= 0 else None
+        return _attach, (fd, self._tag, self.size)
+
+
+def _attach(fd: Any, tag: str, size: int) -> Memory:
+    memory = Memory.__new__(Memory)
+    memory._fd, memory._tag, memory.size = (fd.detach() if fd is not None else -1), tag, size
+    memory.bytes = memory._map()
+    return memory
+
+
+def anonymous_file() -> int:
+    """Return a file descriptor of memory without a name."""
+    if hasattr(os, "memfd_create") and not os.environ.get("DATAFLOW_NO_MEMFD"):
+        # Not subject to the size of /dev/shm, which is 64 MB in many containers.
+        return os.memfd_create("dataflow", os.MFD_CLOEXEC)
+    from multiprocessing.shared_memory import SharedMemory
+
+    named = SharedMemory(create=True, size=_SMALLEST)
+    try:
+        return os.dup(named._fd)  # type: ignore[attr-defined]  # there is no public way to its descriptor
+    finally:
+        named.unlink()
+        named.close()
+
+
+def new_memory() -> Memory | None:
+    """Return a memory, or None, with one warning in the life of the process, if there is none to be had."""
+    try:
+        return Memory()
+    except OSError as e:
+        log_once(f"no shared memory ({e}): large arrays are copied through pipes, which is slower", "warning")
+        return None
+
+
+class Arena:
+    """The writer's side: which slots are free.
+
+    Args:
+        memory: where they are.
+        in_flight: how many messages can be on their way at a time.
+        slack: bytes beyond ``in_flight`` messages of the largest size seen: what the reader may hold on to
+            before ``put`` says no.
+    """
+
+    def __init__(self, memory: Memory, in_flight: int, slack: int) -> None:
+        self._memory = memory
+        self._messages = in_flight + 2  # the one being written and the one being consumed
+        self._slack = slack
+        self._largest = 0
+        self._top = 0  # everything beyond was never used
+        self._lost = 0
+        self._sizes: dict[int, int] = {}  # of the slots that are out
+        self._free: dict[int, list[int]] = {}  # size: offsets, last returned last
+
+    def put(self, buffers: list[memoryview]) -> list[int] | None:
+        """Copy each buffer into a slot and return their offsets, or None: no room, send them otherwise."""
+        sizes = [-(-b.nbytes // PAGE) * PAGE for b in buffers]
+        self._largest = max(self._largest, sum(sizes))
+        offsets: list[int] = []
+        for size in sizes:
+            offset = self._take(size)
+            if offset < 0:
+                for taken in offsets:
+                    self.release(taken)
+                return None
+            offsets.append(offset)
+        target = self._memory.bytes
+        for offset, buffer in zip(offsets, buffers, strict=True):
+            np.copyto(target[offset : offset + buffer.nbytes], np.frombuffer(buffer, np.uint8))
+        return offsets
+
+    def _take(self, size: int) -> int:
+        free = self._free.get(size)
+        if free:
+            offset = free.pop()
+        else:
+            offset = self._grow(size)
+            if offset < 0:
+                offset = self._fit(size)
+            if offset < 0:
+                return -1
+        self._sizes[offset] = size
+        return offset
+
+    def _grow(self, size: int) -> int:
+        limit = self._messages * self._largest + self._slack + self._lost
+        if self._top + size > limit:
+            return -1
+        if not self._memory.reserve(self._top, size):
+            log_once(
+                "shared memory is full: large arrays are copied through pipes, which is slower", "warning"
+            )
+            return -1
+        offset, self._top = self._top, self._top + size
+        return offset
+
+    def _fit(self, size: int) -> int:
+        """Cut a slot out of free ones of other sizes; neighbours are merged first."""
+        merged: list[list[int]] = []
+        for offset, length in sorted((o, s) for s, offsets in self._free.items() for o in offsets):
+            if merged and sum(merged[-1]) == offset:
+                merged[-1][1] += length
+            else:
+                merged.append([offset, length])
+        found = -1
+        self._free = {}
+        for offset, length in merged:
+            if found < 0 and length >= size:
+                found, offset, length = offset, offset + size, length - size
+            if length:
+                self._free.setdefault(length, []).append(offset)
+        return found
+
+    def release(self, offset: int) -> None:
+        """Take a slot back."""
+        self._free.setdefault(self._sizes.pop(offset), []).append(offset)
+
+    def retire(self, offset: int) -> None:
+        """Never use a slot again: a forked process may still read it."""
+        self._lost += self._sizes.pop(offset)
+
+
+class Leases:
+    """The reader's side: which slots live arrays are in."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self._live: dict[int, _Lease] = {}
+        self.returned: deque[int] = deque()
+        """Offsets of slots that are free again; negative (``~offset``) for those that must not be reused."""
+        this = weakref.ref(self)
+
+        def ended(lease: _Lease) -> None:
+            # runs inside the garbage collector, in any thread: one atomic operation at a time, no locks
+            leases = this()
+            if leases is not None and leases._live.pop(lease.offset, None) is not None:
+                leases.returned.append(~lease.offset if lease.pinned else lease.offset)
+
+        self._ended = ended
+        _all_leases.add(self)
+        _hook_fork()
+
+    def view(self, offset: int, nbytes: int) -> np.ndarray[Any, Any]:
+        """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
+        view = self.memory.bytes[offset : offset + nbytes]
+        lease = self._live[offset] = _Lease(view, self._ended)
+        lease.offset, lease.pinned = offset, False
+        return view
+
+
+class _Lease(weakref.ref):  # type: ignore[type-arg]
+    """A weak reference to the first array over a slot: later ones have it as their base."""
+
+    __slots__ = ("offset", "pinned")
+    offset: int
+    pinned: bool
+
+
+_all_leases: weakref.WeakSet[Leases] = weakref.WeakSet()
+_fork_hooked = False
+
+
+def _hook_fork() -> None:
+    global _fork_hooked
+    if not _fork_hooked and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_parent=_pin_leased, after_in_child=_forget_leased)
+        _fork_hooked = True
+
+
+def _pin_leased() -> None:
+    """After a fork the child has the arrays too: their slots can't be written again."""
+    for leases in list(_all_leases):
+        for lease in list(leases._live.values()):
+            lease.pinned = True
+
+
+def _forget_leased() -> None:
+    for leases in list(_all_leases):
+        leases._live.clear()

@@ -1,0 +1,277 @@
+"""Runners: n clones of a dataflow, each in a process or thread of its own."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ._checks import whole_number
+from ._transport.pool import WorkerPool
+from ._transport.port import Port
+from ._transport.processes import ProcessPool
+from ._transport.shared import SharedPool
+from ._transport.threads import ThreadPool
+from .base import DataFlow, DataFlowReentrantGuard, ProxyDataFlow, length_of, reset_all
+from .utils._deprecated import renamed_arguments
+
+__all__ = [
+    "MultiProcessPrefetchData",
+    "MultiProcessRunner",
+    "MultiProcessRunnerZMQ",
+    "MultiThreadPrefetchData",
+    "MultiThreadRunner",
+    "PrefetchData",
+    "PrefetchDataZMQ",
+]
+
+_Self = TypeVar("_Self", bound="_PoolUser")
+_MAX_EMPTY = 100  # passes in a row without a datapoint after which a worker gives up
+
+
+class _PoolUser:
+    """What has a pool of workers: from ``reset_state()`` until it is closed, garbage, or the program ends."""
+
+    _pool: WorkerPool | None = None
+    _guard: DataFlowReentrantGuard | None = None
+    _closer: Callable[[], object] | None = None
+
+    def close(self) -> None:
+        """End the workers. Can be called again; ``reset_state()`` starts new ones."""
+        if self._closer is not None:
+            self._closer()
+
+    def __enter__(self: _Self) -> _Self:
+        """Return the dataflow itself; leaving the ``with`` block closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle as before ``reset_state()``: workers don't travel."""
+        return {k: v for k, v in vars(self).items() if k not in ("_pool", "_guard", "_closer")}
+
+    def _check_not_started(self) -> None:
+        if self._pool is not None and self._pool.is_running():
+            raise RuntimeError(
+                f"{type(self).__name__}.reset_state() was called twice: its workers are running. Call it once, "
+                "in the process that iterates; close() it first to start anew"
+            )
+
+    def _use(self, pool: WorkerPool, close: Callable[[], None] | None = None) -> None:
+        self._pool = pool
+        self._guard = DataFlowReentrantGuard()
+        # called when self is garbage, too; for the end of the program the pool has a hook of its own
+        closer = weakref.finalize(self, close or pool.close)
+        closer.atexit = False
+        self._closer = closer
+
+    def _started(self) -> tuple[WorkerPool, DataFlowReentrantGuard]:
+        """Return the pool, if there is one to iterate over, and the guard."""
+        if self._pool is None or self._guard is None:
+            raise RuntimeError(
+                f"{type(self).__name__}: call reset_state() before iterating: it starts the workers"
+            )
+        self._pool.check()
+        return self._pool, self._guard
+
+
+class _MultiProcessZMQDataFlow(_PoolUser, DataFlow):
+    """What all dataflows over processes are, but ``MultiProcessRunner``: for ``isinstance`` checks."""
+
+
+def _known_length(ds: Iterable[Any]) -> int | None:
+    try:
+        return length_of(ds)
+    except NotImplementedError:
+        return None
+
+
+def _produce(port: Port, ds: Iterable[Any], index: int) -> None:
+    """Be a worker of a runner: put the datapoints of ``ds``, over and over."""
+    reset_all([ds])
+    put, nothing, empty = port.put, object(), 0
+    while empty < _MAX_EMPTY:
+        dp: Any = nothing
+        for dp in ds:
+            put(dp)
+        empty = empty + 1 if dp is nothing else 0
+    raise RuntimeError(f"the dataflow is empty: {empty} passes gave no datapoint")
+
+
+def _take(pool: WorkerPool, size: int | None) -> Iterator[Any]:
+    for _ in itertools.count() if size is None else range(size):
+        yield pool.take()
+
+
+class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
+    """Run a dataflow in one or more processes, each with its own copy, and yield what they produce.
+
+    The processes start in ``reset_state()``. Each calls ``ds.reset_state()`` once and then iterates over
+    its copy for ever; an iterator of this dataflow ends after ``len(ds)`` datapoints, if ``ds`` has a
+    length, and the next one goes on with the stream.
+
+    Note:
+        1. (Data integrity) With ``num_proc=1`` it yields the datapoints of ``ds`` in the same order. With
+           more, the copies run independently: if those are i.i.d. samples, so is the result, but there are
+           duplicates and no order. For the exact set use ``MultiProcessMapData`` or ``MultiThreadMapData``.
+        2. After ``reset_state()`` it can't be used in a forked process.
+        3. Arrays arrive in shared memory, which is reused once all that refers to them is garbage.
+
+    Args:
+        ds: the dataflow to run.
+        num_proc: number of processes.
+        hwm: how many datapoints may be on their way, over all processes. It bounds memory, too.
+        start_method: of the processes: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None for the default of
+            the platform. With the latter two ``ds`` must be picklable; lambdas and local classes are.
+
+    Raises:
+        WorkerError: while iterating: a process died.
+        Exception: while iterating: what a process raised, with its traceback as the cause.
+        RuntimeError: iterated before ``reset_state()``, after an error, or in a forked process.
+    """
+
+    @renamed_arguments(nr_proc="num_proc")
+    def __init__(
+        self, ds: Iterable[Any], num_proc: int = 1, hwm: int = 50, *, start_method: str | None = None
+    ) -> None:
+        self.ds = ds
+        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.hwm = whole_number(hwm, 1, f"{type(self).__name__}: hwm")
+        self.start_method = start_method
+        self._size = _known_length(ds)
+
+    def reset_state(self) -> None:
+        """Start the processes."""
+        self._check_not_started()
+        self._use(
+            ProcessPool(
+                _produce,
+                self.ds,
+                self.num_proc,
+                name=type(self).__name__,
+                start_method=self.start_method,
+                in_flight=self.hwm,
+            )
+        )
+
+    def __len__(self) -> int:
+        """Return the length of the wrapped dataflow."""
+        return length_of(self.ds)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield datapoints as they arrive."""
+        pool, guard = self._started()
+        with guard:
+            yield from _take(pool, self._size)
+
+
+class MultiProcessRunner(_PoolUser, ProxyDataFlow[Any]):
+    """The same as ``MultiProcessRunnerZMQ``, but started when it is made, and usable in several processes.
+
+    ``MultiProcessRunnerZMQ(MultiProcessRunner(df, num_prefetch, num_proc=a), num_proc=b)`` has a processes
+    that run ``df`` and b that take from them. ``reset_state()`` does nothing. Elsewhere prefer
+    ``MultiProcessRunnerZMQ``, which is faster.
+
+    Args:
+        ds: the dataflow to run.
+        num_prefetch: how many datapoints may be on their way, over all processes.
+        num_proc: number of processes.
+        start_method: as for ``MultiProcessRunnerZMQ``.
+
+    Raises:
+        WorkerError, Exception, RuntimeError: as ``MultiProcessRunnerZMQ``.
+    """
+
+    @renamed_arguments(nr_prefetch="num_prefetch", nr_proc="num_proc")
+    def __init__(
+        self, ds: Iterable[Any], num_prefetch: int, num_proc: int, *, start_method: str | None = None
+    ) -> None:
+        super().__init__(ds)
+        self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
+        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.start_method = start_method
+        self._size = _known_length(ds)
+        pool = SharedPool(
+            _produce,
+            ds,
+            self.num_proc,
+            name=type(self).__name__,
+            start_method=start_method,
+            in_flight=self.num_prefetch,
+        )
+        self._use(pool)
+
+    def reset_state(self) -> None:
+        """Do nothing: the processes run since ``__init__``, and reset their copies themselves."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel, with the connections to the workers, to a process that is being started."""
+        state = {k: v for k, v in vars(self).items() if k not in ("_closer", "ds")}
+        return state | {"ds": range(self._size or 0)}  # only its length is of use there
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield datapoints as they arrive."""
+        pool, guard = self._started()
+        with guard:
+            yield from _take(pool, self._size)
+
+
+class MultiThreadRunner(_PoolUser, DataFlow[Any]):
+    """Make several dataflows, run each in a thread, and yield what they produce.
+
+    The threads start in ``reset_state()``, and each resets its dataflow once. An iterator ends after as many
+    datapoints as the first dataflow has, if it has a length.
+
+    Note:
+        (Data integrity) As for ``MultiProcessRunnerZMQ``, with threads instead of processes.
+
+    Args:
+        get_df: called once for each thread; returns a dataflow. It must not return the same one twice, unless
+            that has no state.
+        num_prefetch: how many datapoints may wait to be taken.
+        num_thread: number of threads.
+
+    Raises:
+        Exception: while iterating: what a thread raised, with its traceback as the cause.
+        RuntimeError: iterated before ``reset_state()`` or after an error.
+    """
+
+    @renamed_arguments(nr_prefetch="num_prefetch", nr_thread="num_thread")
+    def __init__(self, get_df: Callable[[], Iterable[Any]], num_prefetch: int, num_thread: int) -> None:
+        if not callable(get_df):
+            raise TypeError(
+                f"{type(self).__name__}: get_df must be callable and return a dataflow, got {get_df!r}"
+            )
+        self.get_df = get_df
+        self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
+        self.num_thread = whole_number(num_thread, 1, f"{type(self).__name__}: num_thread")
+        self._flows = [get_df() for _ in range(self.num_thread)]
+        self._size = _known_length(self._flows[0])
+
+    def reset_state(self) -> None:
+        """Start the threads."""
+        self._check_not_started()
+        codes = [lambda df=df: df for df in self._flows]  # type: ignore[misc]
+        self._use(ThreadPool(_produce, codes, name=type(self).__name__, in_flight=self.num_prefetch))
+
+    def __len__(self) -> int:
+        """Return the length of the first dataflow."""
+        return length_of(self._flows[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield datapoints as they come."""
+        pool, guard = self._started()
+        with guard:
+            yield from _take(pool, self._size)
+
+
+PrefetchData = MultiProcessPrefetchData = MultiProcessRunner
+PrefetchDataZMQ = MultiProcessRunnerZMQ
+MultiThreadPrefetchData = MultiThreadRunner

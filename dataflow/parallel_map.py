@@ -1,0 +1,400 @@
+"""Mappers: one dataflow, its map function in n processes or threads.
+
+The dataflow itself is read in the process of the consumer, by a thread of its own. Every datapoint is a task
+with a number. A worker sends back its result, or that it was dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ._batch import BatchData
+from ._checks import whole_number
+from ._map import copy_datapoint
+from ._stream import Stream
+from ._transport.pool import WorkerPool
+from ._transport.port import Port
+from ._transport.processes import ProcessPool
+from ._transport.threads import ThreadPool
+from .base import InfiniteLengthError, ProxyDataFlow, length_of, reset_all
+from .parallel import _MultiProcessZMQDataFlow, _PoolUser
+from .utils._deprecated import renamed_arguments
+from .utils.argtools import log_once
+
+__all__ = [
+    "MultiProcessMapAndBatchData",
+    "MultiProcessMapAndBatchDataZMQ",
+    "MultiProcessMapData",
+    "MultiProcessMapDataComponentSharedArray",
+    "MultiProcessMapDataZMQ",
+    "MultiThreadMapData",
+]
+
+
+def _map(port: Port, func: Callable[[Any], Any], index: int) -> None:
+    """Be a worker of a mapper."""
+    get, put, drop = port.get, port.put, port.drop
+    while True:
+        task = get()
+        if task is not None:
+            number, dp = task
+            result = func(dp)
+            if result is None:
+                drop(number)
+            else:
+                put(result, number)
+
+
+def _map_and_batch(port: Port, code: tuple[Callable[[Any], Any], int], index: int) -> None:
+    """Be a worker that also makes batches. The number of a message is how many tasks it is about."""
+    func, batch_size = code
+    held: list[Any] = []
+    while True:
+        task = port.get()
+        if task is None:  # the end of a pass: the remainder is no batch
+            port.drop(len(held))
+            port.end()
+            held = []
+            continue
+        result = func(task[1])
+        if result is None:
+            port.drop(1)
+            continue
+        held.append(result)
+        if len(held) == batch_size:
+            port.put(BatchData.aggregate_batch(held), batch_size)
+            held = []
+
+
+class _ParallelMapData(_PoolUser, ProxyDataFlow[Any]):
+    """What the mappers over processes and over threads are."""
+
+    map_func: Callable[[Any], Any]
+    buffer_size: int
+    strict: bool
+    ordered: bool
+    _stream: Stream | None = None
+
+    def _set(
+        self,
+        ds: Iterable[Any],
+        map_func: Callable[[Any], Any] | None,
+        buffer_size: int,
+        strict: bool,
+        ordered: bool,
+    ) -> None:
+        if not callable(map_func):
+            raise TypeError(
+                f"{type(self).__name__}: map_func must be a function of a datapoint, got {map_func!r}"
+            )
+        self.ds, self.map_func = ds, map_func
+        self.buffer_size = whole_number(buffer_size, 1, f"{type(self).__name__}: buffer_size")
+        self.strict, self.ordered = strict, ordered
+
+    def _start_stream(self, pool: WorkerPool) -> None:
+        self._stream = Stream(pool, self.ds, self.buffer_size)
+        self._use(pool, self._stream.close)
+        if not self.strict:
+            self._stream.begin(endless=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle as before ``reset_state()``."""
+        return {k: v for k, v in super().__getstate__().items() if k != "_stream"}
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the mapped datapoints: of one pass if strict, else for ever."""
+        return self.get_data_strict() if self.strict else self.get_data_non_strict()
+
+    def get_data_strict(self) -> Iterator[Any]:
+        """Yield the mapped datapoints of one pass over ``ds``."""
+        _, guard = self._started()
+        with guard:
+            stream = self._under_way(endless=False)
+            try:
+                yield from stream.results_in_order() if self.ordered else stream.results()
+            finally:
+                stream.break_off()
+
+    def get_data_non_strict(self) -> Iterator[Any]:
+        """Yield the mapped datapoints of endless passes over ``ds``. A new iterator goes on from there."""
+        _, guard = self._started()
+        log_once(
+            f"{type(self).__name__}(strict=False) is read for ever: a loop over it does not end by itself. "
+            "Use strict=True for exact passes, or FixedSizeData around it"
+        )
+        with guard:
+            stream = self._under_way(endless=True)
+            yield from stream.results_in_order() if self.ordered else stream.results()
+
+    def _under_way(self, endless: bool) -> Stream:
+        if self._stream is None:
+            raise RuntimeError(f"{type(self).__name__}: call reset_state() before iterating")
+        if not self._stream.under_way:
+            self._stream.begin(endless)
+        return self._stream
+
+
+class MultiThreadMapData(_ParallelMapData):
+    """Like ``MapData``, but the function runs in threads.
+
+    Useful when the function is the bottleneck and spends its time where Python lets other threads run: in
+    NumPy, OpenCV, decompression, files.
+
+    With ``strict=True`` a pass yields exactly the datapoints of ``MapData(ds, map_func)``, in another order.
+    With ``strict=False`` the iterator never ends: it yields a reordering of
+    ``RepeatedData(MapData(ds, map_func), -1)``, without a gap between the passes.
+
+    Args:
+        ds: the dataflow to map.
+        num_thread: number of threads.
+        map_func: takes a datapoint (a shallow copy) and returns a new one, or None to discard it.
+        buffer_size: how many datapoints may be on their way: read from ``ds`` and not yielded.
+        strict: see above.
+        ordered: keep the order of ``ds``. A slow datapoint then holds back those after it.
+
+    Raises:
+        Exception: while iterating: what the function or ``ds`` raised, with its traceback as the cause.
+        RuntimeError: iterated before ``reset_state()``, after an error of the function, or in a forked
+        process.
+    """
+
+    @renamed_arguments(nr_thread="num_thread")
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        num_thread: int | None = None,
+        map_func: Callable[[Any], Any] | None = None,
+        buffer_size: int = 200,
+        strict: bool = False,
+        *,
+        ordered: bool = False,
+    ) -> None:
+        self._set(ds, map_func, buffer_size, strict, ordered)
+        self.num_thread = whole_number(num_thread, 1, f"{type(self).__name__}: num_thread")
+
+    def reset_state(self) -> None:
+        """Reset ``ds`` and start the threads."""
+        self._check_not_started()
+        reset_all([self.ds])
+        func = self.map_func
+
+        def on_copy() -> Callable[[Any], Any]:
+            return lambda dp: func(copy_datapoint(dp))
+
+        self._start_stream(ThreadPool(_map, [on_copy] * self.num_thread, name=type(self).__name__))
+
+
+class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
+    """Like ``MapData``, but the function runs in processes.
+
+    With ``strict=True`` a pass yields exactly the datapoints of ``MapData(ds, map_func)``, in another order.
+    With ``strict=False`` the iterator never ends: it yields a reordering of
+    ``RepeatedData(MapData(ds, map_func), -1)``, without a gap between the passes.
+
+    Args:
+        ds: the dataflow to map. It is read in this process.
+        num_proc: number of processes.
+        map_func: takes a datapoint and returns a new one, or None to discard it. It may be a lambda.
+        buffer_size: how many datapoints may be on their way: read from ``ds`` and not yielded.
+        strict: see above.
+        ordered: keep the order of ``ds``. A slow datapoint then holds back those after it.
+        start_method: of the processes: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None for the default of
+            the platform.
+
+    Raises:
+        WorkerError: while iterating: a process died.
+        Exception: while iterating: what the function or ``ds`` raised, with its traceback as the cause.
+        RuntimeError: iterated before ``reset_state()``, after an error of the function, or in a forked
+        process.
+    """
+
+    @renamed_arguments(nr_proc="num_proc")
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        num_proc: int | None = None,
+        map_func: Callable[[Any], Any] | None = None,
+        buffer_size: int = 200,
+        strict: bool = False,
+        *,
+        ordered: bool = False,
+        start_method: str | None = None,
+    ) -> None:
+        self._set(ds, map_func, buffer_size, strict, ordered)
+        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.start_method = start_method
+
+    def reset_state(self) -> None:
+        """Reset ``ds`` and start the processes."""
+        self._check_not_started()
+        reset_all([self.ds])
+        self._start_stream(
+            ProcessPool(
+                _map,
+                self.map_func,
+                self.num_proc,
+                name=type(self).__name__,
+                start_method=self.start_method,
+                in_flight=self.buffer_size,
+                tasks=True,
+            )
+        )
+
+
+class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
+    """Like ``BatchData(MapData(ds, map_func), batch_size)``, with both in the worker processes.
+
+    With ``num_proc=1`` it is exactly that. With more, the iterator never ends, and datapoints are grouped in
+    arbitrary order, also with those of another pass over ``ds``.
+
+    Args:
+        ds: the dataflow to map. It is read in this process.
+        num_proc: number of processes.
+        map_func: takes a datapoint and returns a new one, or None to discard it. It may be a lambda.
+        batch_size: number of datapoints in a batch.
+        buffer_size: how many datapoints (not batches) may be on their way; ``batch_size * 10`` by default. It
+            is raised to ``batch_size * num_proc``, as each process must be able to fill a batch.
+        start_method: as for ``MultiProcessMapDataZMQ``.
+
+    Raises:
+        ValueError: ``buffer_size`` is less than ``batch_size``.
+        WorkerError, Exception, RuntimeError: as ``MultiProcessMapDataZMQ``.
+    """
+
+    @renamed_arguments(nr_proc="num_proc")
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        num_proc: int,
+        map_func: Callable[[Any], Any],
+        batch_size: int,
+        buffer_size: int | None = None,
+        *,
+        start_method: str | None = None,
+    ) -> None:
+        name = type(self).__name__
+        if not callable(map_func):
+            raise TypeError(f"{name}: map_func must be a function of a datapoint, got {map_func!r}")
+        self.ds, self.map_func = ds, map_func
+        self.num_proc = whole_number(num_proc, 1, f"{name}: num_proc")
+        self.batch_size = whole_number(batch_size, 1, f"{name}: batch_size")
+        if buffer_size is None:
+            buffer_size = self.batch_size * 10
+        self.buffer_size = whole_number(
+            buffer_size, self.batch_size, f"{name}: buffer_size (a batch must fit)"
+        )
+        self.start_method = start_method
+        self._stream: Stream | None = None
+
+    def reset_state(self) -> None:
+        """Reset ``ds`` and start the processes."""
+        self._check_not_started()
+        reset_all([self.ds])
+        room = max(self.buffer_size, self.batch_size * self.num_proc)
+        pool = ProcessPool(
+            _map_and_batch,
+            (self.map_func, self.batch_size),
+            self.num_proc,
+            name=type(self).__name__,
+            start_method=self.start_method,
+            in_flight=room,
+            tasks=True,
+        )
+        self._stream = Stream(pool, self.ds, room)
+        self._use(pool, self._stream.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle as before ``reset_state()``."""
+        return super().__getstate__() | {"_stream": None}
+
+    def __len__(self) -> int:
+        """Return the number of batches of a pass, with one process.
+
+        Raises:
+            NotImplementedError: it is infinite, with more; or ``ds`` has no length.
+        """
+        if self.num_proc > 1:
+            raise InfiniteLengthError(f"{type(self).__name__} with num_proc > 1 is infinite")
+        return length_of(self.ds) // self.batch_size
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield batches: of one pass with one process, else for ever."""
+        _, guard = self._started()
+        if self._stream is None:
+            raise RuntimeError(f"{type(self).__name__}: call reset_state() before iterating")
+        stream = self._stream
+        with guard:
+            if self.num_proc > 1:
+                if not stream.under_way:
+                    stream.begin(endless=True)
+                yield from stream.batches()
+                return
+            stream.begin(endless=False)
+            try:
+                yield from stream.batches_of_pass()
+            finally:
+                stream.break_off_batches()
+
+
+class MultiProcessMapDataComponentSharedArray(MultiProcessMapDataZMQ):
+    """Apply a function that returns an array of fixed shape and dtype to one component, in processes.
+
+    An old name for a special case of ``MultiProcessMapData``, whose arrays travel through shared memory
+    anyway. The iterator never ends, and the order is arbitrary.
+
+    Args:
+        ds: the dataflow to map, which yields lists or dicts.
+        nr_proc: number of processes.
+        map_func: takes the component, returns an array of ``output_shape`` and ``output_dtype``, or None to
+            discard the datapoint.
+        output_shape: shape of the result.
+        output_dtype: dtype of the result.
+        index: position or key of the component.
+
+    Raises:
+        ValueError: while iterating: the function returned something else.
+    """
+
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        nr_proc: int,
+        map_func: Callable[[Any], Any],
+        output_shape: tuple[int, ...],
+        output_dtype: Any,
+        index: Any = 0,
+    ) -> None:
+        component = _MapToArray(map_func, tuple(output_shape), np.dtype(output_dtype), index)
+        super().__init__(ds, nr_proc, component)
+        self.nr_proc, self.index = nr_proc, index
+        self.output_shape, self.output_dtype = tuple(output_shape), output_dtype
+
+
+class _MapToArray:
+    """Apply a function to a component and check what it returns."""
+
+    def __init__(
+        self, func: Callable[[Any], Any], shape: tuple[int, ...], dtype: np.dtype[Any], index: Any
+    ) -> None:
+        self.func, self.shape, self.dtype, self.index = func, shape, dtype, index
+
+    def __call__(self, dp: Any) -> Any:
+        result = self.func(dp[self.index])
+        if result is None:
+            return None
+        array = np.asarray(result)
+        if array.shape != self.shape or array.dtype != self.dtype:
+            raise ValueError(
+                f"map_func returned an array of {array.dtype} and shape {array.shape}, expected {self.dtype} "
+                f"and {self.shape}"
+            )
+        dp = list(dp) if isinstance(dp, tuple) else copy_datapoint(dp)
+        dp[self.index] = array
+        return dp
+
+
+MultiProcessMapData = MultiProcessMapDataZMQ
+MultiProcessMapAndBatchData = MultiProcessMapAndBatchDataZMQ
