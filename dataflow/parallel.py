@@ -60,8 +60,8 @@ class _PoolUser:
     def _check_not_started(self) -> None:
         if self._pool is not None and self._pool.is_running():
             raise RuntimeError(
-                f"{type(self).__name__}.reset_state() was called twice: its workers are running. Call it once, "
-                "in the process that iterates; close() it first to start anew"
+                f"{type(self).__name__}.reset_state() was called twice: its workers are running. Call it "
+                "once, in the process that iterates; close() it first to start anew"
             )
 
     def _use(self, pool: WorkerPool, close: Callable[[], None] | None = None) -> None:
@@ -258,7 +258,7 @@ class MultiThreadRunner(_PoolUser, DataFlow[Any]):
     def reset_state(self) -> None:
         """Start the threads."""
         self._check_not_started()
-        codes = [lambda df=df: df for df in self._flows]  # type: ignore[misc]
+        codes = [lambda df=df: df for df in self._flows]
         self._use(ThreadPool(_produce, codes, name=type(self).__name__, in_flight=self.num_prefetch))
 
     def __len__(self) -> int:

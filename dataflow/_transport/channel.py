@@ -281,7 +281,7 @@ class Connection:
         return n > 0
 
     def read_one(self) -> bool:
-        """Add one whole frame to ``inbox``, reading nothing beyond it. Return False if the other side closed."""
+        """Add one whole frame to ``inbox`` and read nothing beyond it. Return False as ``read``."""
         head = memoryview(bytearray(_HEAD.size))
         if not self._read_exactly(head):
             return False
