@@ -8,7 +8,7 @@ from typing import Any
 from ._transport.channel import DATA, END
 from ._transport.failure import describe_failure, explain
 from ._transport.feed import Feed, Pass, PassEnded
-from ._transport.pool import Message, WorkerPool
+from ._transport.pool import WorkerPool
 
 
 class Stream:
@@ -22,7 +22,7 @@ class Stream:
         self._pending = 0  # tasks submitted and not done
         self._next_number = 0  # of a task
         self._first = 0  # the number of the first task of this pass: results of earlier ones are stale
-        self._held: dict[int, Message] = {}  # results that wait for earlier ones, if order matters
+        self._held: dict[int, tuple[int, Any]] = {}  # results that wait for earlier ones, if order matters
         self._next_in_order = 0
         self._end_sent = False  # the END of this pass, where a pass ends with one
         self._stale_ends = 0  # ENDs of broken-off passes that have not come back
@@ -54,49 +54,44 @@ class Stream:
 
     def results(self) -> Iterator[Any]:
         """Yield results as they come, to the end of the pass."""
-        while (message := self._next_message()) is not None:
+        first = self._first
+        for kind, number, value in self._messages():
             self._done(1)
-            if message.kind == DATA and message.number >= self._first:
-                yield message.value
+            if kind == DATA and number >= first:
+                yield value
 
     def results_in_order(self) -> Iterator[Any]:
         """Yield results in the order of the source. One that waits for its turn takes room."""
         held = self._held
-        while (message := self._next_message()) is not None:
-            if message.number < self._first:
+        for kind, number, value in self._messages():
+            if number < self._first:
                 self._done(1)
                 continue
-            held[message.number] = message
+            held[number] = kind, value
             while (due := held.pop(self._next_in_order, None)) is not None:
                 self._next_in_order += 1
                 self._done(1)
-                if due.kind == DATA:
-                    yield due.value
+                if due[0] == DATA:
+                    yield due[1]
 
     def batches(self) -> Iterator[Any]:
         """Yield batches as they come. The messages count tasks."""
-        while (message := self._next_message(counted=True)) is not None:
-            self._done(message.number)
-            if message.kind == DATA:
-                yield message.value
+        for kind, tasks, value in self._messages(counted=True):
+            self._done(tasks)
+            if kind == DATA:
+                yield value
 
     def batches_of_pass(self) -> Iterator[Any]:
         """Yield the batches of a pass through a single worker, which is told where it ends."""
-        while True:
-            self._submit_items()
-            if self._ended is not None:
-                self._send_end()
-            message = self._collect(counted=True)
-            if message is None:
-                continue
-            if message.kind == END:
-                if not self._stale_ends:
-                    return self._finish()
+        for kind, tasks, value in self._messages(counted=True, ends=True):
+            self._done(tasks)
+            if kind == END and not self._stale_ends:
+                self._finish()
+                return
+            if kind == END:
                 self._stale_ends -= 1
-                continue
-            self._done(message.number)
-            if message.kind == DATA and not self._stale_ends:
-                yield message.value
+            elif kind == DATA and not self._stale_ends:
+                yield value
 
     def break_off_batches(self) -> None:
         """Break off, and have the worker forget what it holds. Batches until its END comes back are stale."""
@@ -109,44 +104,47 @@ class Stream:
         if not self._end_sent:
             self._end_sent = True
             self._pool.submit_end()
-            self._pool.flush()
 
-    def _next_message(self, counted: bool = False) -> Message | None:
-        """Return the next message, or None when the pass has ended and all its tasks are done."""
+    def _messages(self, counted: bool = False, ends: bool = False) -> Iterator[tuple[int, int, Any]]:
+        """Yield (kind, number, value) of the messages of the pass, and submit its tasks meanwhile.
+
+        Args:
+            counted: the number says how many tasks the message is about; if not, it is about one.
+            ends: the pass goes on until its END comes back; if not, until all its tasks are done.
+        """
         while True:
             self._submit_items()
-            if self._ended is not None and not self._pending:
-                self._finish()
-                return None
-            message = self._collect(counted)
-            if message is not None:
-                return message
+            if self._ended is not None:
+                if ends:
+                    self._send_end()
+                elif not self._pending:
+                    self._finish()
+                    return
+            try:
+                for worker, kind, number, value in self._pool.collect():
+                    tasks = number if counted else 1
+                    worker.outstanding -= tasks
+                    self._pending -= tasks
+                    yield kind, number, value
+                    if self._pass is not None and self._pass.items:
+                        self._submit_items()
+            except Exception:
+                self.break_off()
+                raise
 
     def _submit_items(self) -> None:
         if self._pass is None or not self._pass.items:
             return
-        items, submit = self._pass.items, self._pool.submit
-        while items:
-            item = items.popleft()
-            if type(item) is PassEnded:
-                self._ended = item
-            else:
-                submit(self._next_number, item)
-                self._next_number += 1
-                self._pending += 1
-        self._pool.flush()
-
-    def _collect(self, counted: bool) -> Message | None:
-        try:
-            message = self._pool.collect()
-        except Exception:
-            self.break_off()
-            raise
-        if message is not None:
-            tasks = message.number if counted else 1
-            message.worker.outstanding -= tasks
-            self._pending -= tasks
-        return message
+        items = self._pass.items
+        count = len(items)
+        if type(items[count - 1]) is PassEnded:
+            count -= 1
+        if count:
+            self._pool.submit(self._next_number, items, count)
+            self._next_number += count
+            self._pending += count
+        if items and type(items[0]) is PassEnded:
+            self._ended = items.popleft()
 
     def _done(self, tasks: int) -> None:
         if self._pass is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -106,8 +105,14 @@ def _produce(port: Port, ds: Iterable[Any], index: int) -> None:
 
 
 def _take(pool: WorkerPool, size: int | None) -> Iterator[Any]:
-    for _ in itertools.count() if size is None else range(size):
-        yield pool.take()
+    """Yield ``size`` datapoints of workers without tasks, or endlessly many."""
+    taken = 0
+    while taken != size:
+        for _, _, _, dp in pool.collect():
+            taken += 1
+            yield dp
+            if taken == size:
+                return
 
 
 class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import functools
 import os
+import pickle
 import select
 import socket
 import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -37,14 +38,8 @@ DATA, DROPPED, END, CREDIT, RELEASE, ERROR = range(6)
 """Kinds of frames. From ERROR on they mean the end of the pool."""
 
 
-class Frame(NamedTuple):
-    """A frame that has come and is not decoded yet."""
-
-    connection: Connection
-    kind: int
-    number: int
-    n_buffers: int
-    body: memoryview
+Frame = tuple["Connection", int, int, int, memoryview]
+"""A frame that has come and is not decoded yet: where, its kind, number, number of buffers, and body."""
 
 
 class Pipes:
@@ -142,7 +137,7 @@ class Connection:
         self._large: memoryview | None = None  # the same for a large one: its body, to be filled
         self._filled = 0
         self._large_head: tuple[int, int, int] = (0, 0, 0)
-        self._backlog: deque[memoryview] = deque()
+        self._backlog: deque[bytes | memoryview] = deque()
 
     # ---- out
 
@@ -150,7 +145,7 @@ class Connection:
         """Return the pieces of a frame that carries ``obj``."""
         stream, buffers = encode(obj)
         if len(stream) >= OUT_OF_BAND:
-            buffers.append(memoryview(stream))
+            buffers = [*buffers, memoryview(stream)]
             stream, kind = b"", kind | _STREAM_IN_BUFFER
         if not buffers:
             return [_HEAD.pack(len(stream), 0, kind, number) + stream]
@@ -168,7 +163,7 @@ class Connection:
         head = _HEAD.pack(length, len(places), kind, number)
         return [head, *(_PLACE.pack(*p) for p in places), *buffers, stream]
 
-    def _put(self, buffers: list[memoryview]) -> list[int] | None:
+    def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         """Copy buffers into slots if there is room, also after taking back what has been returned."""
         if self._arena is None:
             return None
@@ -212,23 +207,27 @@ class Connection:
 
     def queue(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write later, when ``flush`` is called."""
-        self._backlog.extend(memoryview(p) for p in _joined(pieces))
+        self._backlog.extend(pieces)
 
     def flush(self) -> bool:
         """Write what is queued as far as it goes without waiting; say whether all went out."""
         backlog = self._backlog
+        if len(backlog) > 1 and sum(map(len, backlog)) < _CHUNK:
+            joined = b"".join(backlog)  # hundreds of small tasks with one system call
+            backlog.clear()
+            backlog.append(joined)
         while backlog:
             try:
                 written = self.ends.write(backlog[0])
             except BlockingIOError:
                 return False
-            except (BrokenPipeError, ConnectionError):
+            except ConnectionError:
                 backlog.clear()  # nobody is there any more: reading will tell
                 return True
             if written == len(backlog[0]):
                 backlog.popleft()
             else:
-                backlog[0] = backlog[0][written:]
+                backlog[0] = memoryview(backlog[0])[written:]
         return True
 
     # ---- in
@@ -265,7 +264,7 @@ class Connection:
             if kind == RELEASE:
                 self._take_back(view[start:position])
             else:
-                inbox.append(Frame(self, kind, number, n_buffers, view[start:position]))
+                inbox.append((self, kind, number, n_buffers, view[start:position]))
         self._rest = data[position:]
         return True
 
@@ -277,7 +276,7 @@ class Connection:
         self._filled += n
         if self._filled == len(body):
             self._large = None
-            self.inbox.append(Frame(self, *self._large_head, body))
+            self.inbox.append((self, *self._large_head, body))
         return n > 0
 
     def read_one(self) -> bool:
@@ -289,7 +288,7 @@ class Connection:
         body = np.empty(length, np.uint8).data
         if not self._read_exactly(body):
             return False
-        self.inbox.append(Frame(self, kind, number, n_buffers, body))
+        self.inbox.append((self, kind, number, n_buffers, body))
         return True
 
     def _read_exactly(self, buffer: memoryview) -> bool:
@@ -316,16 +315,14 @@ class Connection:
 
     def unpack(self, frame: Frame) -> Any:
         """Return what the frame carries."""
-        if not frame.n_buffers:
-            return decode(frame.body, ())
-        body = frame.body
-        start = _PLACE.size * frame.n_buffers
+        _, kind, _, n_buffers, body = frame
+        if not n_buffers:
+            return pickle.loads(body)
+        start = _PLACE.size * n_buffers
         places = list(_PLACE.iter_unpack(body[:start]))
         buffers: list[Any] = []
         if places[0][0] == _INLINE:
-            if (
-                body.readonly
-            ):  # in a chunk with other frames: the arrays shall be writable and own their bytes
+            if body.readonly:  # a part of a chunk; the arrays shall be writable, and own their bytes
                 body = memoryview(bytearray(body))
             for _, size in places:
                 buffers.append(body[start : start + size])
@@ -333,7 +330,7 @@ class Connection:
         elif self._leases is not None:
             buffers.extend(self._leases.view(offset, size) for offset, size in places)
         stream: Any = body[start:]
-        if frame.kind & _STREAM_IN_BUFFER:
+        if kind & _STREAM_IN_BUFFER:
             stream = buffers.pop()
         return decode(stream, buffers)
 

@@ -21,7 +21,7 @@ OUT_OF_BAND = 16 * 1024
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None), complex})
 
 
-def encode(obj: Any) -> tuple[bytes, list[memoryview]]:
+def encode(obj: Any) -> tuple[bytes, Sequence[memoryview]]:
     """Return the pickle of ``obj`` and its large buffers, each contiguous and of format ``B``.
 
     Raises:
@@ -29,7 +29,7 @@ def encode(obj: Any) -> tuple[bytes, list[memoryview]]:
     """
     # Without arrays the plain call saves a third of the time: datapoints of a few numbers are common.
     if (type(obj) is list or type(obj) is tuple) and _PLAIN.issuperset(map(type, obj)):
-        return pickle.dumps(obj, 5), []
+        return pickle.dumps(obj, 5), ()
     buffers: list[memoryview] = []
 
     def in_band(buffer: pickle.PickleBuffer) -> bool:

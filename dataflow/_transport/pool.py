@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
 
 from .._errors import DataFlowTerminated
 
@@ -17,20 +19,15 @@ class Worker:
     """Tasks submitted and not done. ``submit`` adds one; whoever collects subtracts what is done."""
 
 
-class Message(NamedTuple):
-    """What a worker sent: ``kind`` is DATA, DROPPED or END."""
-
-    worker: Worker
-    kind: int
-    number: int
-    value: Any
+Message = tuple[Worker, int, int, Any]
+"""What a worker sent: who, the kind (DATA, DROPPED or END), a number, and the datapoint if there is one."""
 
 
 class WorkerPool(ABC):
     """Workers that each run ``entry(port, code, index)``.
 
-    With tasks: ``submit``, ``flush`` and ``collect``. Without: each worker puts datapoints as long as few
-    enough are on their way, and ``take`` returns them.
+    With tasks: ``submit`` and ``collect``. Without, each worker puts datapoints as long as few enough are on
+    their way.
     """
 
     def __init__(self, name: str) -> None:
@@ -40,24 +37,18 @@ class WorkerPool(ABC):
         self._closed = False
 
     @abstractmethod
-    def submit(self, number: int, value: Any) -> None:
-        """Give a task to the worker with the fewest. It goes out with the next ``flush``."""
+    def submit(self, number: int, items: deque[Any], count: int) -> None:
+        """Give the workers ``count`` tasks off the left of ``items``, numbered from ``number`` on."""
 
     @abstractmethod
     def submit_end(self) -> None:
         """Send every worker an END. Each answers with one when all that it got before is done."""
 
     @abstractmethod
-    def flush(self) -> None:
-        """Send what has been submitted, as far as it goes without waiting; ``collect`` sends the rest."""
+    def collect(self) -> Iterator[Message]:
+        """Yield the messages that have come. Wait for the first, but not if somebody calls ``wake``.
 
-    @abstractmethod
-    def take(self) -> Any:
-        """Return the next datapoint of workers without tasks, waiting for it. Raises as ``collect``."""
-
-    @abstractmethod
-    def collect(self) -> Message | None:
-        """Return the next message, waiting for it, or None if somebody called ``wake`` before it came.
+        An iterator that is not exhausted loses nothing: the next one goes on.
 
         Raises:
             WorkerError: a worker died, or raised something that can't be raised here.

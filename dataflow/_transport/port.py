@@ -61,7 +61,7 @@ class ProcessPort:
         """Send a datapoint, as soon as the consumer has room for it."""
         if self._credits is not None:
             if not self._credits:
-                self._credits = self._next().number
+                self._credits = self._next()[2]
             self._credits -= 1
         self._write(self._connection.pack(DATA, number, value))
 
@@ -76,7 +76,7 @@ class ProcessPort:
     def get(self) -> tuple[int, Any] | None:
         """Return the number and the value of the next task, or None if the consumer says END."""
         frame = self._next()
-        return None if frame.kind == END else (frame.number, self._connection.unpack(frame))
+        return None if frame[1] == END else (frame[2], self._connection.unpack(frame))
 
     def fail(self, e: BaseException, name: str) -> None:
         """Send what went wrong."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import select
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from .._errors import WorkerError
@@ -143,43 +145,49 @@ class ProcessPool(WorkerPool):
 
     # ---- tasks
 
-    def submit(self, number: int, value: Any) -> None:
-        """Give a task to the worker with the fewest. It goes out with the next ``flush``."""
-        worker = min(self.workers, key=_outstanding)
-        worker.outstanding += 1
-        worker.connection.queue(worker.connection.pack(DATA, number, value))
+    def submit(self, number: int, items: deque[Any], count: int) -> None:
+        """Give the workers ``count`` tasks off ``items``, so that they have as many each as can be."""
+        level = -(-(sum(w.outstanding for w in self.workers) + count) // len(self.workers))
+        for worker in self.workers:
+            share = min(count, level - worker.outstanding)
+            if share > 0:
+                connection = worker.connection
+                for task in range(number, number + share):
+                    connection.queue(connection.pack(DATA, task, items.popleft()))
+                number += share
+                count -= share
+                worker.outstanding += share
+                connection.flush()
 
     def submit_end(self) -> None:
         """Send every worker an END. Each answers with one when all that it got before is done."""
         for worker in self.workers:
             worker.connection.queue([note(END, 0)])
-
-    def flush(self) -> None:
-        """Send what has been submitted, as far as it goes without waiting; ``collect`` sends the rest."""
-        for worker in self.workers:
             worker.connection.flush()
 
     # ---- results
 
-    def take(self) -> Any:
-        """Return the next datapoint of workers without tasks, waiting for it. Raises as ``collect``."""
-        frame = self._next()
-        while frame is None:
-            frame = self._next()
-        connection = frame.connection
-        connection.owed += 1
-        if connection.owed >= self._grant_at:
-            self._grant(connection)
-            connection.flush()
-        return connection.unpack(frame)
-
-    def collect(self) -> Message | None:
-        """Return the next message, waiting for it, or None if woken before."""
-        frame = self._next()
-        if frame is None:
-            return None
-        value = frame.connection.unpack(frame) if frame.kind & 0xFF == DATA else None
-        return Message(self._by_connection[frame.connection], frame.kind & 0xFF, frame.number, value)
+    def collect(self) -> Iterator[Message]:
+        """Yield the messages that have come; wait for the first, unless woken."""
+        inbox, grant_at = self._inbox, self._grant_at
+        if not inbox:
+            self._fill()
+        while inbox:
+            frame = inbox.popleft()
+            connection, kind, number, n_buffers, body = frame
+            if kind & 0xFF >= ERROR:
+                self._fail(frame)
+            if not self._tasks:
+                connection.owed += 1
+                if connection.owed >= grant_at:
+                    self._grant(connection)
+                    connection.flush()
+            value = None
+            if kind == DATA and not n_buffers:  # most datapoints: without the call of unpack()
+                value = pickle.loads(body)
+            elif kind & 0xFF == DATA:
+                value = connection.unpack(frame)
+            yield self._by_connection[connection], kind & 0xFF, number, value
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return. From any thread."""
@@ -189,17 +197,12 @@ class ProcessPool(WorkerPool):
             with contextlib.suppress(OSError):  # full of calls, or closed
                 self._wake_theirs.write(b"w")
 
-    def _next(self) -> Frame | None:
-        """Return the next frame, or None if woken."""
-        inbox = self._inbox
-        while not inbox:
+    def _fill(self) -> None:
+        """Wait until there is something in the inbox, or until woken."""
+        while not self._inbox:
             self.check()
-            if not self._receive() and self._wait() and not inbox:
-                return None
-        frame = inbox.popleft()
-        if frame.kind & 0xFF >= ERROR:
-            self._fail(frame)
-        return frame
+            if not self._receive() and self._wait():
+                return
 
     def _receive(self) -> bool:
         """Read what has come, without waiting; say whether something has."""
@@ -261,17 +264,18 @@ class ProcessPool(WorkerPool):
 
     def _lost(self, worker: ProcessWorker) -> None:
         worker.gone = True
-        self._inbox.append(Frame(worker.connection, _GONE, 0, 0, memoryview(b"")))
+        self._inbox.append((worker.connection, _GONE, 0, 0, memoryview(b"")))
 
     def _fail(self, frame: Frame) -> NoReturn:
         """Close the pool and raise what a frame says."""
-        worker = self._by_connection[frame.connection]
-        if frame.kind == _GONE:
+        connection, kind, *_ = frame
+        worker = self._by_connection[connection]
+        if kind == _GONE:
             worker.wait_ended(1.0)
             how = describe_end(worker.process)
             error: BaseException = WorkerError(f"{worker.name} (pid {worker.process.pid}) {how}")
         else:
-            error = rebuild(Failure(*frame.connection.unpack(frame)))
+            error = rebuild(Failure(*connection.unpack(frame)))
         self._stop(worker.name, error)
         raise error
 
@@ -300,10 +304,6 @@ class ProcessPool(WorkerPool):
         self._wake_ours.close()
         self._wake_theirs.close()
         self._inbox.clear()
-
-
-def _outstanding(worker: ProcessWorker) -> int:
-    return worker.outstanding
 
 
 def _wait_for(reads: list[int], writes: list[int]) -> set[int]:

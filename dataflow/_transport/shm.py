@@ -14,6 +14,7 @@ import secrets
 import sys
 import weakref
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ class Arena:
         self._sizes: dict[int, int] = {}  # of the slots that are out
         self._free: dict[int, list[int]] = {}  # size: offsets, last returned last
 
-    def put(self, buffers: list[memoryview]) -> list[int] | None:
+    def put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         """Copy each buffer into a slot and return their offsets, or None: no room, send them otherwise."""
         sizes = [-(-b.nbytes // PAGE) * PAGE for b in buffers]
         self._largest = max(self._largest, sum(sizes))

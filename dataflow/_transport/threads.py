@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
@@ -87,39 +88,34 @@ class ThreadPool(WorkerPool):
             self._threads.append(thread)
             thread.start()
 
-    def submit(self, number: int, value: Any) -> None:
-        """Give a task to the threads."""
-        self._all.outstanding += 1
-        self._jobs.put((number, value))
+    def submit(self, number: int, items: deque[Any], count: int) -> None:
+        """Give the threads ``count`` tasks off ``items``."""
+        put = self._jobs.put
+        for task in range(number, number + count):
+            put((task, items.popleft()))
 
     def submit_end(self) -> None:
         """Send every thread an END."""
         for _ in self._threads:
             self._jobs.put(None)
 
-    def flush(self) -> None:
-        """Do nothing: what is submitted is there at once."""
-
-    def take(self) -> Any:
-        """Return the next datapoint of threads without tasks, waiting for it."""
-        while True:
-            message = self.collect()
-            if message is not None:
-                if self._room is not None:
-                    self._room.release()
-                return message.value
-
-    def collect(self) -> Message | None:
-        """Return the next message, waiting for it, or None if woken before."""
-        if self._results.empty():
+    def collect(self) -> Iterator[Message]:
+        """Yield the messages that have come; wait for the first, unless woken."""
+        results, worker, room = self._results, self._all, self._room
+        if results.empty():
             self.check()
-        kind, number, value = self._results.get()
-        if kind == _WAKE:
-            self._woken = False
-            return None
-        if kind == ERROR:
-            self._fail(*value)
-        return Message(self._all, kind, number, value)
+        more = True
+        while more:
+            kind, number, value = results.get()
+            if kind == _WAKE:
+                self._woken = False
+                return
+            if kind == ERROR:
+                self._fail(*value)
+            if room is not None:
+                room.release()
+            yield worker, kind, number, value
+            more = not results.empty()
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return."""
