@@ -93,11 +93,12 @@ def reseed_in_children(obj: Resettable) -> None:
     global _fork_hook_registered
     _reseeded.add(obj)
     if not _fork_hook_registered and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_reseed)
+        os.register_at_fork(after_in_child=reseed)
         _fork_hook_registered = True
 
 
-def _reseed() -> None:
+def reseed() -> None:
+    """Reset the random state of everything that was given to ``reseed_in_children``."""
     for obj in list(_reseeded):
         obj.reset_state()
 
@@ -112,4 +113,14 @@ def enter_worker(state: tuple[int | None, tuple[int, ...]], index: int) -> None:
     global _process
     seed, path = state
     _process = _Process(seed, (*path, index))
-    _reseed()
+    _reseed_global(path, index)
+    reseed()
+
+
+def _reseed_global(path: tuple[int, ...], index: int) -> None:
+    """Part the ways of ``np.random`` itself, which map functions use and every forked worker has alike.
+
+    Worker 0 goes on with the state of its parent. A program that seeds it gets the same streams again.
+    """
+    if index:
+        np.random.seed([int(np.random.randint(2**32, dtype=np.uint64)), len(path), index])
