@@ -367,7 +367,7 @@ def draw_boxes(
         raise ValueError(
             f"draw_boxes: box {corners[bad][0].tolist()} is empty or leaves the image of {width} x {height}"
         )
-    color = (15, 128, 15) if color is None else tuple(color)
+    color = (15, 128, 15) if color is None else color
     for i in np.argsort(-sizes.astype(np.int64).prod(axis=1), kind="stable"):
         x1, y1, x2, y2 = corners[i].tolist()
         if labels is not None:
