@@ -306,7 +306,7 @@ def intensity_to_rgb(
         raise ValueError(f"intensity_to_rgb: expected an array (h, w), got shape {values.shape}")
     if normalize and values.size and values.max() > 0:
         values = values / values.max()
-    colors = require("matplotlib", None).colormaps[cmap](values)
+    colors = require("matplotlib", "viz").colormaps[cmap](values)
     return np.asarray(colors[:, :, :3] * 255, dtype=np.float32)
 
 
