@@ -106,9 +106,12 @@ def _describe(value: Any, levels: int, max_list: int) -> list[str]:
             return [f"{kind} of len {len(value)}", *_describe_items(value, levels - 1, max_list, max_list)]
         if isinstance(value, str | bytes):
             length = f" of len {len(value)}" if len(value) > _LONGEST else ""
-            return [f"{kind}{length} with value {_text(value)}"]
+            start = value[:_LONGEST]
+            text = start if isinstance(start, str) and start.isprintable() else repr(start)
+            return [f"{kind}{length} with value {text}{'...' if length else ''}"]
         if isinstance(value, int | float | complex | np.generic):
-            return [f"{kind} with value {value}"]
+            text = str(value)
+            return [f"{kind} with value {text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}"]
     except Exception:  # a class of the user's may raise anything
         pass
     return [kind]
@@ -127,12 +130,6 @@ def _describe_items(
     if len(value) > limit:
         lines.append(_INDENT + "...")
     return lines
-
-
-def _text(value: str | bytes) -> str:
-    start = value[:_LONGEST]
-    text = start if isinstance(start, str) and start.isprintable() else repr(start)
-    return text + "..." if len(value) > _LONGEST else text
 
 
 def _range(array: np.ndarray) -> str:
@@ -154,7 +151,8 @@ def _number(value: Any) -> str:
     """Return a number with 4 decimals if it is a float; in scientific notation where those would not do."""
     if not isinstance(value, np.floating):
         return str(value)
-    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e16 else f"{value:.4e}"
+    number = float(value)
+    return f"{number:.4f}" if number == 0 or 1e-4 <= abs(number) < 1e16 else f"{number:.4e}"
 
 
 def _print(text: str) -> None:

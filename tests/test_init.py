@@ -1,0 +1,252 @@
+"""The public face: what there is, and what importing it does not do."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dataflow
+from dataflow import _alias
+
+# the names of the documented API
+DOCUMENTED = [
+    "AugmentImageComponent",
+    "AugmentImageComponents",
+    "AugmentImageCoordinates",
+    "BatchData",
+    "BatchDataByShape",
+    "CacheData",
+    "CaffeLMDB",
+    "ConcatData",
+    "DataFlow",
+    "DataFlowTerminated",
+    "DataFromGenerator",
+    "DataFromIterable",
+    "DataFromList",
+    "DataFromQueue",
+    "FakeData",
+    "FixedSizeData",
+    "HDF5Data",
+    "HDF5Serializer",
+    "ImageFromFile",
+    "JoinData",
+    "LMDBData",
+    "LMDBDataDecoder",
+    "LMDBSerializer",
+    "LocallyShuffleData",
+    "MapData",
+    "MapDataComponent",
+    "MultiProcessMapAndBatchData",
+    "MultiProcessMapAndBatchDataZMQ",
+    "MultiProcessMapData",
+    "MultiProcessMapDataZMQ",
+    "MultiProcessPrefetchData",
+    "MultiProcessRunner",
+    "MultiProcessRunnerZMQ",
+    "MultiThreadMapData",
+    "MultiThreadPrefetchData",
+    "MultiThreadRunner",
+    "NumpySerializer",
+    "PrefetchData",
+    "PrefetchDataZMQ",
+    "PrintData",
+    "ProxyDataFlow",
+    "RNGDataFlow",
+    "RandomChooseData",
+    "RandomMixData",
+    "RemoteDataZMQ",
+    "RepeatedData",
+    "RepeatedDataPoint",
+    "SVMLightData",
+    "SelectComponent",
+    "TFRecordSerializer",
+    "TestDataSpeed",
+    "send_dataflow_zmq",
+]
+SUBPACKAGES = ["dataset", "imgaug"]
+HEAVY = [
+    "cv2",
+    "h5py",
+    "lmdb",
+    "zmq",
+    "sklearn",
+    "scipy",
+    "tensorflow",
+    "torch",
+    "tqdm",
+    "msgpack",
+    "msgpack_numpy",
+]
+
+PROBE = """
+import json, logging, sys, threading
+root = logging.getLogger()
+import dataflow
+import multiprocessing
+print(json.dumps({
+    "modules": sorted(sys.modules),
+    "handlers": len(root.handlers) + len(logging.getLogger("dataflow").handlers),
+    "threads": threading.active_count(),
+    "children": len(multiprocessing.active_children()),
+}))
+"""
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter and return what it printed; nothing may come on stderr."""
+    root = Path(dataflow.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_importing_is_light_and_silent() -> None:
+    [line] = run(PROBE).splitlines()
+    found = json.loads(line)
+    assert not set(found["modules"]) & set(HEAVY)
+    assert found["handlers"] == 0
+    assert (found["threads"], found["children"]) == (1, 0)
+
+
+def test_single_process_classes_load_nothing_heavy_either() -> None:
+    code = (
+        "import sys\n"
+        "from dataflow import BatchData, DataFromList, TestDataSpeed, PrintData\n"
+        "[_] = BatchData(DataFromList([[1]]), 1)\n"
+        "print(*sys.modules)\n"
+    )
+    assert not set(run(code).split()) & set(HEAVY)
+
+
+def test_all_names() -> None:
+    assert len(DOCUMENTED) == 52
+    assert sorted(dataflow.__all__) == sorted([*DOCUMENTED, *SUBPACKAGES])
+
+
+def test_import_star() -> None:
+    names = run("from dataflow import *\nprint(*[n for n in dir() if not n.startswith('__')])").split()
+    assert names == sorted([*DOCUMENTED, *SUBPACKAGES])
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTED, *SUBPACKAGES, "WorkerError"])
+def test_each_name_can_be_had(name: str) -> None:
+    value = getattr(dataflow, name)
+    assert value is getattr(dataflow, name)
+    assert name in dir(dataflow)
+
+
+def test_the_three_lists_of_names_agree() -> None:
+    """Type checkers read the imports, the program the table, ``import *`` the list."""
+    tree = ast.parse(Path(dataflow.__file__).read_text(encoding="utf-8"))
+    [guard] = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        (node.module, alias.name)
+        for node in guard.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    table = {(module, name) for module, names in dataflow._NAMES.items() for name in names}
+    assert {pair for pair in imported if pair[0] is not None} == {
+        pair for pair in table if pair[1] in dataflow.__all__
+    }
+    assert {name for module, name in imported if module is None} == set(SUBPACKAGES)
+    assert {name for _, name in imported} == set(dataflow.__all__)
+    assert {name for _, name in table} - set(dataflow.__all__) == {"WorkerError"}
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = dataflow.nothing_here  # type: ignore[attr-defined]
+    with pytest.raises(ImportError):
+        exec("from dataflow import nothing_here")
+
+
+def test_submodules_are_attributes() -> None:
+    assert dataflow.common is importlib.import_module("dataflow.common")
+    assert dataflow.raw.FakeData is dataflow.FakeData
+
+
+class TestInstallPathOfTheOriginal:
+    def test_same_modules(self) -> None:
+        code = """
+import sys
+import dataflow
+spec, before = dataflow.__spec__, set(sys.modules)
+import dataflow.dataflow.common
+import dataflow.dataflow.utils.timer as timer
+from dataflow.dataflow.raw import FakeData
+from dataflow.dataflow import BatchData, base
+import dataflow.utils.timer
+assert dataflow.dataflow is dataflow
+assert dataflow.dataflow.common is dataflow.common is sys.modules["dataflow.common"]
+assert dataflow.common.__spec__.name == dataflow.common.__name__ == "dataflow.common"
+assert dataflow.__spec__ is spec
+assert timer is dataflow.utils.timer
+assert FakeData is dataflow.FakeData and BatchData is dataflow.common.BatchData
+assert base is dataflow.base
+"""
+        assert run(code) == ""
+
+    @pytest.mark.parametrize(
+        "module", ["base", "common", "format", "image", "imgaug", "parallel", "parallel_map", "raw", "remote",
+                   "serialize", "dataset", "utils", "imgaug.geometry", "dataset.mnist", "utils.fs"]
+    )  # fmt: skip
+    def test_each_module(self, module: str) -> None:
+        assert importlib.import_module(f"dataflow.dataflow.{module}") is importlib.import_module(
+            f"dataflow.{module}"
+        )
+
+    def test_a_module_that_is_not_there(self) -> None:
+        importlib.import_module("dataflow.dataflow")
+        with pytest.raises(ModuleNotFoundError, match=r"dataflow\.dataflow\.nothing"):
+            importlib.import_module("dataflow.dataflow.nothing")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("dataflow.dataflow.raw.nothing")
+
+    def test_without_asking_for_it_no_finder_is_installed(self) -> None:
+        code = "import sys, dataflow.common\nprint([f for f in sys.meta_path if 'Alias' in str(f)])"
+        assert run(code) == "[]\n"
+
+
+class TestAlias:
+    @pytest.fixture(autouse=True)
+    def _clean(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+        yield
+        for name in [name for name in sys.modules if name.partition(".")[0] == "otherflow"]:
+            del sys.modules[name]
+
+    def test_another_prefix(self) -> None:
+        _alias.install_alias("otherflow", "dataflow")
+        assert importlib.import_module("otherflow") is dataflow
+        assert importlib.import_module("otherflow.common") is importlib.import_module("dataflow.common")
+        assert importlib.import_module("otherflow.dataflow.raw") is dataflow.raw
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("otherflow.nothing")
+
+    def test_the_inner_prefix_installed_last_wins(self) -> None:
+        _alias.install_alias("otherflow", "dataflow")
+        _alias.install_alias("otherflow.tools", "dataflow.utils")
+        assert importlib.import_module("otherflow.tools.timer").__name__ == "dataflow.utils.timer"
+
+    def test_installing_twice_is_once(self) -> None:
+        _alias.install_alias("otherflow", "dataflow")
+        n = len(sys.meta_path)
+        _alias.install_alias("otherflow", "dataflow")
+        assert len(sys.meta_path) == n
+
+    def test_only_whole_names_match(self) -> None:
+        finder = _alias.AliasFinder("otherflow", "dataflow")
+        assert finder.find_spec("otherflows") is None
+        assert finder.find_spec("other") is None
+        assert finder.find_spec("dataflow.raw") is None
+        assert finder.find_spec("otherflow.raw") is not None
