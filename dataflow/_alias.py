@@ -31,11 +31,15 @@ class AliasFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a spec for a name under the prefix; None for others, and for what the target lacks."""
-        head, rest = fullname[: len(self.prefix)], fullname[len(self.prefix) :]
-        if head != self.prefix or rest[:1] not in ("", "."):
+        if not self._covers(fullname):
             return None
-        name = self.target + rest
+        name = self.target + fullname[len(self.prefix) :]
+        if self._covers(name):  # the alias inside itself, and so on: what walks packages would never end
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return ModuleSpec(fullname, _AliasLoader(name)) if find_spec(name) else None
+
+    def _covers(self, name: str) -> bool:
+        return name == self.prefix or name.startswith(self.prefix + ".")
 
 
 class _AliasLoader(Loader):

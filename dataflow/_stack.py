@@ -32,26 +32,22 @@ def stack(values: Sequence[Any], name: Any, empty: Callable[..., np.ndarray] = n
         ValueError: shapes differ, or a value does not fit.
     """
     first = values[0]
-    kind = type(first)
-    kinds = set(map(type, values))
-    if isinstance(getattr(first, "dtype", None), np.dtype):
-        if len(kinds) == 1 and issubclass(kind, np.generic) and first.dtype.kind in "biufc":
-            return np.array(values)  # numbers of one class, which says the dtype
-        if not isinstance(first, str | bytes):
-            return _stack_arrays(values, name, empty)
     if isinstance(first, str | bytes):
         return _stack_strings(values, name)
-    if isinstance(first, int):
-        if kinds <= {int, bool}:
-            return _stack_ints(values, name)
-        return _fill(np.empty(len(values), np.int32), values, name)
-    if isinstance(first, float):
-        if kinds == {float}:
-            return _stack_floats(values, name)
-        return _fill(np.empty(len(values), np.float32), values, name)
+    kinds = set(map(type, values))
+    if isinstance(getattr(first, "dtype", None), np.dtype):
+        if isinstance(first, np.generic) and len(kinds) == 1 and first.dtype.kind in "biufc":
+            return np.array(values)  # numbers of one class, which says the dtype
+        return _stack_arrays(values, name, empty)
+    if kinds <= {int, bool}:
+        return _stack_ints(values, name)
+    if kinds == {float}:
+        return _stack_floats(values, name)
+    if isinstance(first, int | float):
+        return _fill(np.empty(len(values), np.int32 if isinstance(first, int) else np.float32), values, name)
     raise TypeError(
-        f"component {name!r}: can't batch values of type {kind.__name__}: expected numbers, strings or "
-        "arrays. use_list=True makes lists of anything"
+        f"component {name!r}: can't batch values of type {type(first).__name__}: expected numbers, strings "
+        "or arrays. use_list=True makes lists of anything"
     )
 
 
@@ -82,14 +78,17 @@ def _cast(value: Any, dtype: np.dtype[Any], name: Any) -> np.ndarray:
         if np.can_cast(array.dtype, dtype, "safe"):
             return array
         try:
-            with np.errstate(over="raise", invalid="raise"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 cast = array.astype(dtype)
-            rounds = dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind")
-            if rounds or np.array_equal(cast, array):
+            if dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind"):
+                unchanged = not (np.isinf(cast) & ~np.isinf(array)).any()  # but for rounding
+            else:
+                unchanged = np.array_equal(cast, array)
+            if unchanged:
                 return cast
-        except (FloatingPointError, OverflowError, TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             pass
-    what = repr(value) if array.ndim == 0 else f"an array of {array.dtype}"
+    what = f"{value!r:.60}" if array.ndim == 0 else f"an array of {array.dtype}"
     raise ValueError(
         f"component {name!r}: {what} can't go into a batch of {dtype}, the dtype of the first datapoint, "
         "without changing its value: give all datapoints the same dtype, e.g. with MapDataComponent"
@@ -99,33 +98,33 @@ def _cast(value: Any, dtype: np.dtype[Any], name: Any) -> np.ndarray:
 def _stack_ints(values: Sequence[int], name: Any) -> np.ndarray:
     for value in (min(values), max(values)):
         if not _INT32.min <= value <= _INT32.max:
-            raise ValueError(
-                f"component {name!r}: the Python int {value} does not fit the int32 that Python ints are "
-                "batched to. To keep int64, make them np.int64, e.g. by "
-                f"MapDataComponent(ds, np.int64, {name!r})"
-            )
+            raise _too_big(value, "int", name)
     return np.array(values, np.int32)
 
 
 def _stack_floats(values: Sequence[float], name: Any) -> np.ndarray:
-    try:
-        with np.errstate(over="raise"):
-            return np.array(values, np.float32)
-    except FloatingPointError as e:
-        value = max(values, key=lambda v: abs(v) if abs(v) != np.inf else 0)
-        raise ValueError(
-            f"component {name!r}: the Python float {value} does not fit the float32 that Python floats are "
-            "batched to. To keep float64, make them np.float64, e.g. by "
-            f"MapDataComponent(ds, np.float64, {name!r})"
-        ) from e
+    with np.errstate(over="ignore"):
+        batch = np.array(values, np.float32)
+    if np.isinf(batch).any():
+        for value, rounded in zip(values, batch, strict=True):
+            if np.isinf(rounded) and not np.isinf(value):
+                raise _too_big(value, "float", name)
+    return batch
+
+
+def _too_big(value: float, kind: str, name: Any) -> ValueError:
+    return ValueError(
+        f"component {name!r}: the Python {kind} {value} does not fit the {kind}32 that Python {kind}s are "
+        f"batched to. To keep {kind}64, make them np.{kind}64, e.g. by MapDataComponent(ds, np.{kind}64, {name!r})"
+    )
 
 
 def _stack_strings(values: Sequence[str | bytes], name: Any) -> np.ndarray:
-    kind = str if isinstance(values[0], str) else bytes
+    kind, null = (str, "\0") if isinstance(values[0], str) else (bytes, b"\0")
     for value in values:
         if not isinstance(value, kind):
             raise ValueError(f"component {name!r}: can't batch {kind.__name__} with {type(value).__name__}")
-        if value[-1:] in ("\0", b"\0"):
+        if value.endswith(null):  # type: ignore[arg-type]
             raise ValueError(
                 f"component {name!r}: {value[-20:]!r} ends in a null, which NumPy's strings can't keep: use "
                 "use_list=True, or np.frombuffer(value, np.uint8)"

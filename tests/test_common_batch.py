@@ -252,7 +252,7 @@ class TestDtypes:
             (b"a", "b"),
         ],
     )
-    @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+    @pytest.mark.filterwarnings("ignore:Casting complex")
     def test_a_value_that_does_not_fit_is_an_error(self, items: tuple[Any, ...]) -> None:
         with pytest.raises(ValueError, match="component 0"):
             batch_of(*items)

@@ -212,6 +212,16 @@ assert base is dataflow.base
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module("dataflow.dataflow.raw.nothing")
 
+    def test_walking_all_packages_ends(self) -> None:
+        code = (
+            "import pkgutil, dataflow\n"
+            "names = [m.name for m in pkgutil.walk_packages(dataflow.__path__, 'dataflow.')]\n"
+            "print(max(name.count('dataflow.') for name in names))\n"
+        )
+        assert int(run(code)) == 2
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("dataflow.dataflow.dataflow")
+
     def test_without_asking_for_it_no_finder_is_installed(self) -> None:
         code = "import sys, dataflow.common\nprint([f for f in sys.meta_path if 'Alias' in str(f)])"
         assert run(code) == "[]\n"
@@ -229,7 +239,7 @@ class TestAlias:
         _alias.install_alias("otherflow", "dataflow")
         assert importlib.import_module("otherflow") is dataflow
         assert importlib.import_module("otherflow.common") is importlib.import_module("dataflow.common")
-        assert importlib.import_module("otherflow.dataflow.raw") is dataflow.raw
+        assert importlib.import_module("otherflow.dataflow.common") is dataflow.common
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module("otherflow.nothing")
 
