@@ -144,7 +144,12 @@ class BatchData(ProxyDataFlow[Any]):
         datapoints = iter(self.ds)
         while dps := list(islice(datapoints, self.batch_size)):
             if len(dps) == self.batch_size or self.remainder:
-                yield aggregate_batch(dps, self.use_list)
+                batch = aggregate_batch(dps, self.use_list)
+                del (
+                    dps
+                )  # nothing is kept alive here while the consumer works, so its memory can be used again
+                yield batch
+                del batch
 
     @staticmethod
     def aggregate_batch(data_holder: list[Any], use_list: bool = False) -> Any:
@@ -173,7 +178,7 @@ class BatchData(ProxyDataFlow[Any]):
 _ORIGINAL = vars(BatchData)["aggregate_batch"]
 
 
-class BatchDataByShape(GuardedDataFlow[Any], BatchData):
+class BatchDataByShape(GuardedDataFlow, BatchData):
     """Make batches of datapoints whose component ``idx`` has the same shape.
 
     The other components must be fit to be batched. Datapoints of a rare shape may never make a full batch:
@@ -211,4 +216,7 @@ class BatchDataByShape(GuardedDataFlow[Any], BatchData):
             group.append(dp)
             if len(group) == self.batch_size:
                 del self._groups[shape]
-                yield aggregate_batch(group, self.use_list)
+                batch = aggregate_batch(group, self.use_list)
+                del dp, group  # as in BatchData
+                yield batch
+                del batch

@@ -14,7 +14,7 @@ from .utils._rng import LazyRng, get_rng
 __all__ = ["CacheData"]
 
 
-class CacheData(GuardedDataFlow[Any]):
+class CacheData(GuardedDataFlow):
     """Keep the datapoints of the first pass in memory, and yield those from then on.
 
     The cache is filled by a complete pass only: if the first one is broken off, or raises, the next one

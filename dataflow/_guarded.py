@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from .base import DataFlowReentrantGuard, ProxyDataFlow
 
-T_co = TypeVar("T_co", covariant=True)
 
-
-class GuardedDataFlow(ProxyDataFlow[T_co]):
+class GuardedDataFlow(ProxyDataFlow[Any]):
     """A proxy with a state that outlives its iterators, so at most one of them may be open.
 
     A subclass defines ``_iterate``, the body of ``__iter__``, and ``_forget``, which makes the state new. It
@@ -31,7 +29,7 @@ class GuardedDataFlow(ProxyDataFlow[T_co]):
         self._guard = DataFlowReentrantGuard()
         return self._guard
 
-    def __iter__(self) -> Iterator[T_co]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield datapoints.
 
         Raises:
@@ -47,7 +45,7 @@ class GuardedDataFlow(ProxyDataFlow[T_co]):
         """Drop the state, and set up an empty one."""
 
     @abstractmethod
-    def _iterate(self) -> Iterator[T_co]:
+    def _iterate(self) -> Iterator[Any]:
         """Yield the datapoints of one pass."""
 
     def __getstate__(self) -> dict[str, Any]:

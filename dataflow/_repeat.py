@@ -94,7 +94,7 @@ class RepeatedDataPoint(ProxyDataFlow[Any]):
             yield from repeat(dp, self.num)
 
 
-class FixedSizeData(GuardedDataFlow[Any]):
+class FixedSizeData(GuardedDataFlow):
     """Yield a fixed number of datapoints in each pass, whatever the length of the wrapped dataflow.
 
     If ``ds`` yields 1, 2, 3, 4, 5; 1, 2, 3, 4, 5; ..., then the passes are::

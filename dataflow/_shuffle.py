@@ -19,7 +19,7 @@ __all__ = ["LocallyShuffleData"]
 _NOTHING = object()
 
 
-class LocallyShuffleData(GuardedDataFlow[Any], RNGDataFlow[Any]):
+class LocallyShuffleData(GuardedDataFlow, RNGDataFlow[Any]):
     """Shuffle the datapoints within a buffer.
 
     1. Datapoints are taken from ``ds``, each ``num_reuse`` times, into a queue of fixed size.

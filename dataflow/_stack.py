@@ -115,7 +115,8 @@ def _stack_floats(values: Sequence[float], name: Any) -> np.ndarray:
 def _too_big(value: float, kind: str, name: Any) -> ValueError:
     return ValueError(
         f"component {name!r}: the Python {kind} {value} does not fit the {kind}32 that Python {kind}s are "
-        f"batched to. To keep {kind}64, make them np.{kind}64, e.g. by MapDataComponent(ds, np.{kind}64, {name!r})"
+        f"batched to. To keep {kind}64, make them np.{kind}64, e.g. by "
+        f"MapDataComponent(ds, np.{kind}64, {name!r})"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import enum
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dataflow import BatchData, BatchDataByShape, DataFromList, RepeatedData, _batch
+from dataflow import BatchData, BatchDataByShape, DataFromGenerator, DataFromList, RepeatedData, _batch
 from dataflow._batch import aggregate
 from dataflow.base import InfiniteLengthError, ReentrancyError
 from tests.flows import Broken, NoLength, flow, values
@@ -53,6 +54,26 @@ class TestBatches:
     def test_nothing_is_kept_between_passes(self) -> None:
         df = BatchData(flow(3), 2)
         assert [b.tolist() for b in values(df)] == [b.tolist() for b in values(df)] == [[0, 1]]
+
+    @pytest.mark.parametrize("cls", [BatchData, lambda ds, n: BatchDataByShape(ds, n, 0)])
+    def test_no_memory_is_held_while_the_consumer_has_the_batch(self, cls: Any) -> None:
+        alive: list[weakref.ref[np.ndarray]] = []
+
+        def datapoint() -> Any:
+            image = np.zeros(5)
+            alive.append(weakref.ref(image))
+            return [image]
+
+        def images() -> Any:
+            for _ in range(6):
+                yield datapoint()
+
+        batches: list[Any] = []
+        for [batch] in cls(DataFromGenerator(images), 2):
+            assert all(ref() is None for ref in alive + batches)
+            batches.append(weakref.ref(batch))
+            del batch
+        assert len(batches) == 3
 
     def test_use_list_keeps_the_objects(self) -> None:
         objects = [object() for _ in range(2)]
