@@ -1,0 +1,112 @@
+"""Checks of images, coordinates and constructor arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils.argtools import shape2d
+from ._cv import summary
+
+
+def check_dtype(img: Any) -> None:
+    """Raise ``TypeError`` unless ``img`` is an array of real numbers.
+
+    Images are uint8 in [0, 255], or floating point in [0, 1] or [0, 255]. Label maps of any integer type
+    may go through augmentors that only move pixels.
+    """
+    if not isinstance(img, np.ndarray):
+        raise TypeError(f"expected an image as a numpy array, got {summary(img)}")
+    if img.dtype.kind not in "uifb":
+        raise TypeError(f"expected an image of uint8 or floating point, got {summary(img)}")
+
+
+def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
+    """Raise unless ``img`` is an image whose pixel values mean intensities.
+
+    Args:
+        owner: who needs it, for the message.
+        img: what to check.
+        channels: how many it must have; None for any image of two or three axes.
+
+    Raises:
+        TypeError: it is no array, or neither uint8 nor floating point.
+        ValueError: it has another shape.
+    """
+    if not isinstance(img, np.ndarray) or (img.dtype != np.uint8 and img.dtype.kind != "f"):
+        raise TypeError(
+            f"{owner!r}: expected an image of uint8 or floating point, got {summary(img)}; "
+            "imgaug.ToFloat32() or imgaug.ToUint8() before it converts"
+        )
+    check_axes(owner, img)
+    if img.size == 0:
+        raise ValueError(f"{owner!r}: got an empty image, {summary(img)}")
+    if channels is not None and img.shape[2:] != (channels,):
+        raise ValueError(f"{owner!r}: expected an image of {channels} channels, got {summary(img)}")
+
+
+def check_axes(owner: object, img: Any) -> None:
+    """Raise ``ValueError`` unless ``img`` (or a placeholder with a ``shape``) has two or three axes."""
+    if len(img.shape) not in (2, 3):
+        raise ValueError(f"{owner!r}: expected an image (h, w) or (h, w, channels), got {summary(img)}")
+
+
+def as_rows(array: Any, width: int, owner: object) -> NDArray[Any]:
+    """Return coordinates (width 2) or boxes (width 4) as a floating-point array, the same if it is one.
+
+    Raises:
+        TypeError: they are no real numbers.
+        ValueError: the shape is not (N, width).
+    """
+    rows = np.asarray(array)
+    if rows.ndim != 2 or rows.shape[1] != width:
+        names = "(x, y)" if width == 2 else "(x0, y0, x1, y1)"
+        raise ValueError(f"{owner!r}: expected an N x {width} array of rows {names}, got shape {rows.shape}")
+    if rows.dtype.kind in "iu":
+        return rows.astype(np.float64)
+    if rows.dtype.kind != "f":
+        raise TypeError(f"{owner!r}: expected floating-point coordinates, got {summary(rows)}")
+    return rows
+
+
+def int_pair(shape: Any) -> tuple[int, int]:
+    """Return (h, w) from one number or a pair, truncated to integers.
+
+    Raises:
+        RuntimeError: it is neither.
+    """
+    if isinstance(shape, float):
+        shape = int(shape)
+    elif isinstance(shape, np.ndarray):
+        shape = shape.tolist()
+    h, w = shape2d(shape)
+    return int(h), int(w)
+
+
+def number_range(value: Any, what: str) -> Any:
+    """Return ``value``, a pair (low, high), or raise a ``TypeError`` that begins with ``what``."""
+    if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2:
+        raise TypeError(f"{what}: expected a pair (low, high), got {value!r}")
+    return value
+
+
+def integer_range(value: Any, what: str) -> Any:
+    """Return ``value``, a pair (low, high) with integers to draw from, ``high`` excluded.
+
+    Raises:
+        TypeError: it is no pair.
+        ValueError: there is no integer in it. Both messages begin with ``what``.
+    """
+    low, high = number_range(value, what)
+    if low >= high:
+        raise ValueError(f"{what}: expected low < high (which is excluded), got {value!r}")
+    return value
+
+
+def probability(value: float, what: str) -> float:
+    """Return ``value``, which must be from 0 to 1, or raise a ``ValueError`` that begins with ``what``."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{what}: expected a probability from 0 to 1, got {value!r}")
+    return value

@@ -1,0 +1,137 @@
+"""Paste the image into a larger background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._checks import as_rows, int_pair
+from ._cv import Image, summary
+from ._repr import Described
+from .base import ImageAugmentor
+from .transform import Transform
+
+__all__ = ["BackgroundFiller", "CenterPaste", "ConstantBackgroundFiller", "RandomPaste"]
+
+
+class BackgroundFiller(Described):
+    """Base class of what makes a background. Subclasses define ``_fill(background_shape, img)``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Accept whatever a subclass passes on."""
+
+    def fill(self, background_shape: Sequence[int], img: Image) -> Image:
+        """Return a background.
+
+        Args:
+            background_shape: (h, w).
+            img: the image to be pasted into it, whose dtype and channels it must have.
+
+        Returns:
+            A new array, h x w (x channels).
+        """
+        return self._fill(tuple(background_shape), img)
+
+    def _fill(self, background_shape: tuple[int, ...], img: Image) -> Image:
+        raise NotImplementedError(f"{type(self).__name__} must define _fill(background_shape, img)")
+
+
+class ConstantBackgroundFiller(BackgroundFiller):
+    """A background of one colour.
+
+    Args:
+        value: a number for all channels, or one per channel. What the dtype of the image can't hold becomes
+            its nearest end. For label maps, a number is used as it is, and 0 in place of a colour.
+    """
+
+    def __init__(self, value: float | Sequence[float]) -> None:
+        self.value = value
+
+    def _fill(self, background_shape: tuple[int, ...], img: Image) -> Image:
+        value = np.asarray(self.value)
+        if img.dtype.kind in "iu":
+            limits = np.iinfo(img.dtype)
+            value = np.clip(value, limits.min, limits.max)
+        shape = background_shape + img.shape[2:]
+        if not value.any():
+            return np.zeros(shape, dtype=img.dtype)
+        return np.full(shape, value.astype(img.dtype))
+
+
+class _PasteTransform(Transform):
+    """Put an image at (x0, y0) into a background."""
+
+    def __init__(self, background_shape: tuple[int, int], filler: BackgroundFiller, y0: int, x0: int) -> None:
+        self.background_shape, self.filler, self.y0, self.x0 = background_shape, filler, y0, x0
+
+    def apply_image(self, img: Image) -> Image:
+        return self._paste(img, self.filler)
+
+    def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
+        return as_rows(coords, 2, self) + np.array([self.x0, self.y0], dtype=np.float32)
+
+    def apply_segmentation(self, segmentation: Image) -> Image:
+        filler = self.filler
+        if not isinstance(filler, ConstantBackgroundFiller) or np.ndim(filler.value) > 0:
+            filler = ConstantBackgroundFiller(0)
+        return self._paste(segmentation, filler)
+
+    def _paste(self, img: Image, filler: BackgroundFiller) -> Image:
+        _check_fits(self, img, self.background_shape, self.y0, self.x0)
+        canvas = filler.fill(self.background_shape, img)
+        canvas[self.y0 : self.y0 + img.shape[0], self.x0 : self.x0 + img.shape[1]] = img
+        return canvas
+
+
+def _check_fits(owner: object, img: Image, shape: tuple[int, int], y0: int = 0, x0: int = 0) -> None:
+    if img.shape[0] + y0 > shape[0] or img.shape[1] + x0 > shape[1]:
+        raise ValueError(f"{owner!r}: an image of {summary(img)} does not fit into the background")
+
+
+class CenterPaste(ImageAugmentor):
+    """Paste the image at the centre of a background.
+
+    Args:
+        background_shape: (h, w), or one number for both; at least that of the image.
+        background_filler: makes the background; None for one of zeros.
+    """
+
+    def __init__(
+        self, background_shape: int | Sequence[int], background_filler: BackgroundFiller | None = None
+    ) -> None:
+        if background_filler is None:
+            background_filler = ConstantBackgroundFiller(0)
+        if not callable(getattr(background_filler, "fill", None)):
+            raise TypeError(f"{type(self).__name__}: expected a BackgroundFiller, got {background_filler!r}")
+        self.background_shape, self.background_filler = int_pair(background_shape), background_filler
+        super().__init__()
+
+    def get_transform(self, img: Image) -> Transform:
+        """Return the transform.
+
+        Raises:
+            ValueError: the image is larger than the background.
+        """
+        _check_fits(self, img, self.background_shape)
+        spare_h, spare_w = (b - i for b, i in zip(self.background_shape, img.shape[:2], strict=True))
+        y0, x0 = self._offset(spare_h, spare_w)
+        return _PasteTransform(self.background_shape, self.background_filler, y0, x0)
+
+    def _offset(self, spare_h: int, spare_w: int) -> tuple[int, int]:
+        return spare_h // 2, spare_w // 2
+
+
+class RandomPaste(CenterPaste):
+    """Paste the image at a random place of a background.
+
+    Args:
+        background_shape: (h, w), or one number for both; at least that of the image.
+        background_filler: makes the background; None for one of zeros.
+    """
+
+    def _offset(self, spare_h: int, spare_w: int) -> tuple[int, int]:
+        """Draw y0, then x0."""
+        return int(self._rand_range(spare_h)), int(self._rand_range(spare_w))
