@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import bisect
 import ctypes
+import importlib
 import multiprocessing as mp
 import os
 import queue
@@ -147,6 +148,8 @@ def ensure_proc_terminate(proc: BaseProcess | Iterable[BaseProcess]) -> None:
     Args:
         proc: a ``multiprocessing.Process`` or several.
     """
+    # multiprocessing's own exit hook joins all children; hooks run last registered first, so it must be there
+    importlib.import_module("multiprocessing.util")
     for p in _processes(proc):
         atexit.register(_terminate, weakref.ref(p), os.getpid())
 

@@ -179,5 +179,5 @@ def test_require_names_the_package(monkeypatch):
 def test_require_of_a_broken_module(tmp_path, monkeypatch):
     (tmp_path / "broken_one.py").write_text("import what_it_needs")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ImportError, match="installed but can't be imported.*what_it_needs"):
+    with pytest.raises(ImportError, match=r"installed but can't be imported.*what_it_needs"):
         require("broken_one", None)
