@@ -11,6 +11,10 @@ from typing import Any
 from .._errors import DataFlowTerminated
 
 
+CLOSE_TIMEOUT = 1.0
+"""Seconds that ``close`` waits for workers to end by themselves, for all together."""
+
+
 class Worker:
     """What a pool knows of one of its workers."""
 
@@ -32,6 +36,8 @@ class WorkerPool(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.at_rest = False
+        """Whether an exception that comes up now leaves nothing half done."""
         self._owner = os.getpid()
         self._stopped = ""
         self._closed = False
@@ -67,7 +73,16 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def abandon(self) -> None:
-        """In a process that was forked while the pool existed: let go of it."""
+        """In a process that was forked while the pool existed: let go of it, unless it can be used there."""
+
+    def interrupted(self, error: BaseException) -> None:
+        """Say that ``error`` ended the use of the pool, perhaps at any point of its code, like a Ctrl-C.
+
+        What was half read or half written then can't be made good: the pool is closed unless ``at_rest``.
+        """
+        if not self.at_rest and not self._closed:
+            self._stop("interrupted", error)
+        self.at_rest = False
 
     def is_running(self) -> bool:
         """Say whether it has workers that this process can use."""

@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from multiprocessing import process as mp_process
 from multiprocessing import reduction
@@ -35,7 +34,7 @@ class Closeable(Protocol):
         """Close it."""
 
     def abandon(self) -> None:
-        """In a worker that inherited it: let go of it."""
+        """In a process that was forked while it existed: let go of it."""
 
 
 def choose_context(start_method: str | None) -> BaseContext:
@@ -109,6 +108,7 @@ def start_process(
         Its ``multiprocessing.Process``.
     """
     method = context.get_start_method()
+    _start_helpers(method)
     by_main = threading.current_thread() is threading.main_thread()
     parent = Parent(os.getpid(), by_main, method != "forkserver", process_state())
     process = context.Process(  # type: ignore[attr-defined]
@@ -119,6 +119,22 @@ def start_process(
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
         process.start()
     return process
+
+
+def _start_helpers(method: str) -> None:
+    """Start the processes that multiprocessing itself needs: not while SIGINT is blocked.
+
+    The start of its resource tracker unblocks it, and its fork server would hand the blocking on to all that it
+    ever forks.
+    """
+    if method == "forkserver":
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+    elif method == "spawn" and sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
 
 
 @contextlib.contextmanager
@@ -141,9 +157,6 @@ def _run(parent: Parent, index: int, entry: Callable[..., None], setup: Any, cod
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     die_with(parent)
-    for thing in list(_to_close):
-        thing.abandon()  # what was inherited belongs to the parent
-    _to_close.clear()
     gc.freeze()  # or the first collection would write to, and so copy, every inherited page
     enter_worker(parent.rng, index)
     try:
@@ -195,29 +208,46 @@ def pidfd_of(pid: int) -> int:
         return -1
 
 
-_to_close: weakref.WeakSet[Closeable] = weakref.WeakSet()
-_at_exit = False
+_to_close: set[Closeable] = set()
+_hooked = False
 
 
 def close_at_exit(thing: Closeable) -> None:
-    """Have ``thing.close()`` called before this process ends, if it still exists then.
+    """Have ``thing.close()`` called before this process ends, unless ``closed`` comes first.
+
+    It is kept alive until then: workers that nobody refers to any more, as after a Ctrl-C in the wrong moment,
+    would keep the program from ending. In a forked process ``thing.abandon()`` is called.
 
     Exit hooks run last in, first out, and multiprocessing's own waits for all children: ours must come later
     than that, so it is registered after its import.
     """
-    global _at_exit
+    global _hooked
     _to_close.add(thing)
-    if not _at_exit:
+    if not _hooked:
         import multiprocessing.util  # noqa: F401  # registers its hook
 
         atexit.register(close_all)
-        _at_exit = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_abandon_all)
+        _hooked = True
+
+
+def closed(thing: Closeable) -> None:
+    """Say that ``thing`` need not be closed any more."""
+    _to_close.discard(thing)
 
 
 def close_all() -> None:
     """Close what was given to ``close_at_exit`` and still exists."""
-    while _to_close:
-        _to_close.pop().close()
+    for thing in list(_to_close):
+        thing.close()
+
+
+def _abandon_all() -> None:
+    """In a forked process: what was inherited belongs to the parent."""
+    for thing in list(_to_close):
+        thing.abandon()
+    _to_close.clear()
 
 
 def describe_end(process: Any) -> str:

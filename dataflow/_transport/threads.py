@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
@@ -10,9 +12,9 @@ from typing import Any, NoReturn
 
 from .channel import DATA, DROPPED, END, ERROR
 from .failure import describe_failure, explain
-from .pool import Message, Worker, WorkerPool
+from .pool import CLOSE_TIMEOUT, Message, Worker, WorkerPool
 from .port import Entry
-from .process import close_at_exit
+from .process import close_at_exit, closed
 
 _WAKE = -1  # kind of the message that ``wake`` leaves
 
@@ -135,6 +137,9 @@ class ThreadPool(WorkerPool):
         if self._closed:
             return
         self._closed = True
+        closed(self)
+        if os.getpid() != self._owner:  # the threads are not there, their locks may be held for ever
+            return
         for port in self._ports:
             port.closed = True
         for _ in self._threads:
@@ -142,9 +147,10 @@ class ThreadPool(WorkerPool):
             if self._room is not None:
                 self._room.release()
         self._results.put((_WAKE, 0, None))
+        deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(1.0)
+                thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _work(entry: Entry, port: ThreadPort, code: Callable[[], Any], index: int, name: str) -> None:
