@@ -85,7 +85,7 @@ def _fetch(file: RemoteFile, directory: str) -> str:
             pooch.retrieve(url, file.known_hash, fname=file.name, path=directory, downloader=download)
             return path
         except (OSError, ValueError) as e:  # ValueError: another hash
-            logger.warning("%s: %s", url, e)
+            logger.warning("Could not download %s: %s", url, e)
             failures.append(e)
     raise OSError(
         f"could not download {file.name!r} ({failures[-1]}). Without a network, get it from "

@@ -61,9 +61,9 @@ def _transfer_once(url: str, part: str, name: str) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as e:
+        e.close()
         if e.code != 416:
             raise
-        e.close()
         os.remove(part)  # all of another file, or more than there is
         raise ConnectionResetError("the part that was here does not belong to this file; start over") from e
     with response:

@@ -110,10 +110,8 @@ def test_a_part_longer_than_the_file_is_dropped(web, tmp_path):
 
 
 def test_errors_of_the_network_come_through(web, tmp_path, capsys):
-    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
         download(web.url + "missing", str(tmp_path))
-    caught.value.close()
-    assert isinstance(caught.value, OSError)
     with pytest.raises(urllib.error.URLError):
         download("http://127.0.0.1:1/x", str(tmp_path))
     assert os.listdir(tmp_path) == []
