@@ -24,7 +24,7 @@ __all__ = ["ALLOW_PICKLE_VARIABLE", "UnsafePickleError", "loads_pickle", "pickle
 
 ALLOW_PICKLE_VARIABLE = "DATAFLOW_ALLOW_PICKLE"
 _HOW_TO_ALLOW = (
-    f"If you trust its source, pass allow_pickle=True or set {ALLOW_PICKLE_VARIABLE}=1 (environment)"
+    f"If you trust its source, pass allow_pickle=True or set {ALLOW_PICKLE_VARIABLE}=1 in the environment"
 )
 
 

@@ -1,0 +1,191 @@
+"""Rows of HDF5 datasets, read when they are needed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .._checks import whole_number
+from ..base import RNGDataFlow
+from ..utils._optional import require
+from .order import order_of_pass
+
+__all__ = ["BYTES_MARK", "PATHS_MARK", "HDF5Data", "dataset_paths"]
+
+BYTES_MARK = "dataflow_bytes"
+"""Attribute of a dataset of variable-length uint8 whose rows are bytes."""
+PATHS_MARK = "dataflow_paths"
+"""Attribute of a file: the paths of the components, in order."""
+
+_BLOCK_BYTES = 1 << 20  # read at once: few calls, yet still in the processor's cache when rows are copied out
+
+
+class HDF5Data(RNGDataFlow[list[Any]]):
+    """Zip datasets of an HDF5 file, row by row.
+
+    The data are read when they are needed, in blocks of whole chunks. Each pass opens the file for itself, so
+    that processes don't share a handle.
+
+    Args:
+        filename: the file.
+        data_paths: the paths of the datasets, e.g. ``["images", "labels"]``, of equal lengths.
+        shuffle: whether each pass has an order of its own. Data of up to ``buffer_bytes`` are read into
+        memory once
+            and shuffled as a whole. Of larger data, blocks are read in random order, and as many as
+            fit into the buffer are shuffled together.
+        buffer_bytes: the memory that shuffling may take.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no HDF5 file; a path is not in it, or is no dataset with rows; the lengths differ.
+        TypeError: ``data_paths`` is not a list.
+    """
+
+    def __init__(
+        self,
+        filename: str,
+        data_paths: Sequence[str],
+        shuffle: bool = True,
+        *,
+        buffer_bytes: int = 256 << 20,
+    ) -> None:
+        if isinstance(data_paths, str | bytes):
+            raise TypeError(f"HDF5Data: data_paths: expected a list of paths, got {data_paths!r}")
+        self.filename = os.fspath(filename)
+        self.data_paths = list(data_paths)
+        self.shuffle = shuffle
+        self.buffer_bytes = whole_number(buffer_bytes, 1, "HDF5Data: buffer_bytes")
+        self._memory: list[Any] | None = None
+        if not self.data_paths:
+            raise ValueError("HDF5Data: data_paths: expected at least one path")
+        with self._columns() as columns:
+            self._size = columns[0].length
+            if any(column.length != self._size for column in columns):
+                lengths = {column.path: column.length for column in columns}
+                raise ValueError(f"{self.filename}: expected datasets of equal lengths, got {lengths}")
+            self._row_bytes = sum(column.row_bytes() for column in columns)
+            self._block = _block_rows([column.chunk_rows for column in columns], self._row_bytes)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._size
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Yield lists with a row of each dataset: an array of its own, or a NumPy scalar."""
+        if not self.shuffle:
+            return self._in_order()
+        if self._size * self._row_bytes <= self.buffer_bytes:
+            return self._all_shuffled()
+        return self._blocks_shuffled()
+
+    def _in_order(self) -> Iterator[list[Any]]:
+        with self._columns() as columns:
+            for begin in range(0, self._size, self._block):
+                for row in zip(*(column.read(begin, begin + self._block) for column in columns), strict=True):
+                    yield [_own(value) for value in row]
+
+    def _all_shuffled(self) -> Iterator[list[Any]]:
+        if self._memory is None:
+            with self._columns() as columns:
+                self._memory = [column.read(0, self._size) for column in columns]
+        memory = self._memory
+        for k in order_of_pass(self._size, self.rng):
+            yield [_own(values[k]) for values in memory]
+
+    def _blocks_shuffled(self) -> Iterator[list[Any]]:
+        starts = self.rng.permutation(range(0, self._size, self._block))
+        together = max(1, self.buffer_bytes // (self._block * max(1, self._row_bytes)))
+        with self._columns() as columns:
+            for first in range(0, len(starts), together):
+                blocks = [
+                    [column.read(begin, begin + self._block) for column in columns]
+                    for begin in sorted(starts[first : first + together].tolist())  # as they lie on the disk
+                ]
+                lengths = [len(block[0]) for block in blocks]
+                numbers = np.repeat(np.arange(len(blocks)), lengths)
+                rows = np.concatenate([np.arange(n) for n in lengths])
+                order = self.rng.permutation(len(rows))
+                for block, row in zip(numbers[order].tolist(), rows[order].tolist(), strict=True):
+                    yield [_own(values[row]) for values in blocks[block]]
+
+    @contextmanager
+    def _columns(self) -> Iterator[list[_Column]]:
+        """Open the file for the length of a block."""
+        with _opened(self.filename) as file:
+            yield [_Column(self.filename, file, path) for path in self.data_paths]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was read: a copy in another process reads for itself."""
+        return {**self.__dict__, "_memory": None}
+
+
+def _own(value: Any) -> Any:
+    """Return a row that does not keep its block in memory."""
+    return value.copy() if type(value) is np.ndarray else value
+
+
+def _opened(filename: str) -> Any:
+    h5py = require("h5py", None)
+    if not os.path.isfile(filename):
+        raise FileNotFoundError(f"there is no HDF5 file {filename}")
+    try:
+        return h5py.File(filename, "r")
+    except OSError as e:
+        raise ValueError(f"{filename} can't be read as an HDF5 file: {e}") from e
+
+
+def dataset_paths(filename: str) -> list[str]:
+    """Return the paths of all datasets: in the order of the components if we wrote the file, else sorted."""
+    h5py = require("h5py", None)
+    found: list[str] = []
+    with _opened(filename) as file:
+        if PATHS_MARK in file.attrs:
+            return [str(path) for path in file.attrs[PATHS_MARK]]
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return sorted(found)
+
+
+def _block_rows(chunk_rows: list[int], row_bytes: int) -> int:
+    """Return a number of rows to read at once: whole chunks of every dataset, as far as they fit."""
+    budget = max(1, _BLOCK_BYTES // max(1, row_bytes))
+    unit = math.lcm(*chunk_rows)
+    if unit > budget:
+        unit = max(chunk_rows)
+    return max(unit, budget // unit * unit)
+
+
+class _Column:
+    """A dataset."""
+
+    def __init__(self, filename: str, file: Any, path: str) -> None:
+        h5py = require("h5py", None)
+        self.path = path
+        dataset = file.get(path)
+        if dataset is None:
+            raise ValueError(f"{filename} has no dataset {path!r}, only {dataset_paths(filename)}")
+        if not isinstance(dataset, h5py.Dataset) or not dataset.shape:
+            raise ValueError(f"{filename}: {path!r} is not a dataset with rows")
+        self.length: int = dataset.shape[0]
+        self.chunk_rows: int = dataset.chunks[0] if dataset.chunks else 1
+        self._dataset = dataset
+        self._is_bytes = BYTES_MARK in dataset.attrs
+        self._is_text = h5py.check_string_dtype(dataset.dtype) is not None and dataset.dtype.kind == "O"
+
+    def read(self, begin: int, end: int) -> Any:
+        """Return rows, as an array or a list."""
+        if self._is_text:
+            return self._dataset.asstr()[begin:end].tolist()
+        values = self._dataset[begin:end]
+        return [value.tobytes() for value in values] if self._is_bytes else values
+
+    def row_bytes(self) -> int:
+        """Return the size of a row in memory, judged from the first ones where sizes differ."""
+        if self._dataset.dtype.kind != "O":
+            return int(self._dataset.dtype.itemsize * math.prod(self._dataset.shape[1:]))
+        rows = self.read(0, 16)
+        return sum(getattr(row, "nbytes", None) or len(row) for row in rows) // max(1, len(rows)) + 64

@@ -1,0 +1,224 @@
+"""Dataflows over LMDB databases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._map import MapData
+from ..base import RNGDataFlow
+from ..utils import logger
+from ..utils.serialize import loads
+from ..utils.utils import get_tqdm
+from .lmdb_file import KEYS, Database, open_database
+from .lmdb_keys import FormattedKeys, PackedKeys, as_key, decode_keys
+from .located import located
+
+__all__ = ["LMDBData", "LMDBDataDecoder", "LMDBDatapoints", "deserialize_pair"]
+
+
+class LMDBData(RNGDataFlow[list[bytes]]):
+    """Read an LMDB database and yield lists ``[key, value]`` of raw bytes.
+
+    The raw bytes are usually not what you want: put a ``LMDBDataDecoder`` around it, or decode in a parallel
+    map.
+
+    Any number of instances, iterators, threads and processes may read one database. Nothing may write to it
+    meanwhile.
+
+    Args:
+        lmdb_path: a directory with ``data.mdb`` in it, or a file.
+        shuffle: whether each pass has an order of its own. Otherwise the order is that of the keys in the
+            database: sorted as bytes.
+        keys: which records to read: a list of keys, in the order in which to read them if not shuffled; or a
+            format string such as ``"{:0>8d}"``, to be formatted with 0, 1, ... up to the number of records.
+            Default: all records, by the list of keys under ``__keys__`` which ``LMDBSerializer.save`` stores.
+            Without that list and with ``shuffle``, all the database is read once to find the keys.
+        allow_pickle: whether ``__keys__`` may be a pickle of any content; see ``utils.serialize.loads``.
+
+    Raises:
+        FileNotFoundError: there is no database.
+        ValueError: the file is no database or truncated.
+        TypeError: ``keys`` are neither str nor bytes.
+    """
+
+    def __init__(
+        self,
+        lmdb_path: str,
+        shuffle: bool = True,
+        keys: Sequence[str | bytes] | str | None = None,
+        *,
+        allow_pickle: bool | None = None,
+    ) -> None:
+        self._lmdb_path = os.fspath(lmdb_path)
+        self.shuffle = shuffle
+        self._allow_pickle = allow_pickle
+        self._database: Database | None = None
+        self._keys: Sequence[bytes] | None = None
+        self._order: np.ndarray[Any, Any] | None = None
+
+        database = self._opened()
+        self._lists_keys = database.get(KEYS) is not None
+        self._size = database.records - self._lists_keys
+        if keys is not None:
+            self._keys = self._given(keys)
+            self._size = len(self._keys)
+        self._chosen = keys is not None  # unshuffled, all records come without looking at keys
+        if shuffle and keys is None and not self._lists_keys:
+            self._keys = self._scan()
+
+    def _given(self, keys: Sequence[str | bytes] | str) -> Sequence[bytes]:
+        if isinstance(keys, str):
+            return FormattedKeys(keys, self._size)
+        if isinstance(keys, bytes):
+            raise TypeError(f"LMDBData: keys: expected a list of keys or a format string, got {keys!r}")
+        return PackedKeys.of(map(as_key, keys))
+
+    def _scan(self) -> PackedKeys:
+        logger.warning(
+            "%s has no list of keys under __keys__: reading all of it to find them. LMDBSerializer.save "
+            "stores that list; keys= or shuffle=False avoids the need",
+            self._lmdb_path,
+        )
+        with self._opened().env.begin() as txn, get_tqdm(total=self._size, unit="keys") as bar:
+            return PackedKeys.of(key for key in self._counted(txn.cursor().iternext(values=False), bar))
+
+    @staticmethod
+    def _counted(keys: Iterable[bytes], bar: Any) -> Iterator[bytes]:
+        for key in keys:
+            bar.update()
+            yield key
+
+    @property
+    def keys(self) -> Sequence[bytes] | None:
+        """The keys, as an immutable list of bytes; None if they are not known and not needed."""
+        if self._keys is None and self._lists_keys:
+            value = self._opened().get(KEYS)
+            try:
+                self._keys = decode_keys(value or b"", self._allow_pickle)
+            except ValueError as e:
+                raise located(e, f"{self._lmdb_path}: the list of keys under __keys__") from e
+        return self._keys
+
+    @keys.setter
+    def keys(self, keys: Sequence[str | bytes] | str) -> None:
+        self._keys = self._given(keys)
+        self._size = len(self._keys)
+        self._chosen = True
+        self._order = None
+
+    def __len__(self) -> int:
+        """Return the number of records that one pass yields."""
+        return self._size
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        """Yield lists ``[key, value]``.
+
+        Raises:
+            KeyError: a key is not in the database.
+        """
+        return self.read(buffers=False)
+
+    def read(self, buffers: bool) -> Iterator[list[Any]]:
+        """Yield as ``__iter__`` does.
+
+        Args:
+            buffers: whether the values are views of the database rather than bytes. Each one is valid until
+                the next one is asked for.
+        """
+        if self.shuffle or self._chosen:
+            return self._by_key(buffers)
+        return self._by_position(buffers)
+
+    def _by_position(self, buffers: bool) -> Iterator[list[Any]]:
+        with self._opened().env.begin(buffers=buffers) as txn:
+            for key, value in txn.cursor():
+                if key != KEYS:
+                    yield [key, value]
+
+    def _by_key(self, buffers: bool) -> Iterator[list[Any]]:
+        keys = self.keys or ()
+        order: Iterable[int] = range(len(keys))
+        if self.shuffle:
+            if self._order is None:
+                self._order = np.arange(len(keys), dtype=np.uint32)
+            # in place: each pass shuffles the order of the last one, as a fixed seed always had it
+            self.rng.shuffle(self._order)
+            order = self._order.copy().data
+        with self._opened().env.begin(buffers=buffers) as txn:
+            get = txn.get
+            for index in order:
+                key = keys[index]
+                value = get(key)
+                if value is None:
+                    raise KeyError(f"{self._lmdb_path} has no record with the key {key!r}")
+                yield [key, value]
+
+    def _opened(self) -> Database:
+        """Return the database, opened in this process."""
+        if self._database is None or self._database.pid != os.getpid():
+            self._database = open_database(self._lmdb_path)
+        return self._database
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open database out: a copy opens its own."""
+        return {**self.__dict__, "_database": None}
+
+
+class LMDBDataDecoder(MapData):
+    """Read an LMDB database with a decoder of your own.
+
+    Args:
+        lmdb_data: a ``LMDBData``.
+        decoder: takes ``key, value``, both bytes, and returns a datapoint, or None to discard it.
+    """
+
+    def __init__(self, lmdb_data: LMDBData, decoder: Callable[[bytes, bytes], Any]) -> None:
+        super().__init__(lmdb_data, _DecodePair(decoder))
+
+
+class _DecodePair:
+    """A class rather than a lambda, so that the dataflow can be pickled."""
+
+    def __init__(self, decoder: Callable[[bytes, bytes], Any]) -> None:
+        self._decoder = decoder
+
+    def __call__(self, pair: list[bytes]) -> Any:
+        return self._decoder(pair[0], pair[1])
+
+    def __repr__(self) -> str:
+        return repr(self._decoder)
+
+
+def deserialize_pair(pair: Sequence[Any]) -> Any:
+    """Return the datapoint of a ``[key, value]`` pair as ``LMDBSerializer`` stores them."""
+    return loads(pair[1])
+
+
+class LMDBDatapoints(MapData):
+    """The datapoints that ``LMDBSerializer.save`` stored: a map over ``LMDBData``, with a copy less.
+
+    Args:
+        lmdb_data: the pairs.
+        allow_pickle: see ``utils.serialize.loads``.
+    """
+
+    def __init__(self, lmdb_data: LMDBData, allow_pickle: bool | None = None) -> None:
+        super().__init__(lmdb_data, deserialize_pair)
+        self._allow_pickle = allow_pickle
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the datapoints."""
+        if self.func is not deserialize_pair or type(self.ds) is not LMDBData:
+            yield from super().__iter__()  # a program has put something of its own there
+            return
+        allow_pickle = self._allow_pickle
+        for key, value in self.ds.read(buffers=True):
+            try:
+                dp = loads(value, allow_pickle=allow_pickle)
+            except ValueError as e:
+                raise located(e, f"{self.ds._lmdb_path}: the record {bytes(key)!r}") from e
+            yield dp

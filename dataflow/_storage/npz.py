@@ -1,0 +1,109 @@
+"""A whole dataflow in one npz file, without pickle.
+
+The file has three arrays: ``datapoints``, all datapoints in the encoding of ``utils.serialize``, one after
+the other;
+``ends``, where each one ends; ``version``, 1. Earlier releases stored a pickled object array called
+``buffer``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..utils._unpickle import loads_pickle
+from ..utils.serialize import loads
+from .atomic import new_file
+from .located import located
+
+__all__ = ["read_npz", "write_npz"]
+
+
+def write_npz(path: str, values: Iterable[bytes]) -> None:
+    """Write encoded datapoints.
+
+    Raises:
+        FileExistsError: there is something at ``path``.
+    """
+    with new_file(path) as partial:
+        data = bytearray()
+        ends = []
+        for value in values:
+            data += value
+            ends.append(len(data))
+        with open(partial, "wb") as f:  # a file, since NumPy would add .npz to a name
+            np.savez_compressed(
+                f,
+                datapoints=np.frombuffer(data, np.uint8),
+                ends=np.array(ends, np.int64),
+                version=np.int64(1),
+            )
+
+
+def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
+    """Return the datapoints of a file of this or any earlier release.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or not a file of ours.
+        UnsafePickleError: it is of an earlier release and holds more than plain data; see
+            ``utils.serialize.loads``.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+            if {"datapoints", "ends"} <= names:
+                return _datapoints(archive, allow_pickle)
+            if "buffer" in names:
+                return _old_datapoints(_member(archive, "buffer", allow_pickle))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no npz file {path}") from None
+    except ValueError as e:
+        raise located(e, path) from e
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as e:
+        raise ValueError(f"{path} can't be read as an npz file: {e}") from e
+    raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")
+
+
+def _datapoints(archive: zipfile.ZipFile, allow_pickle: bool | None) -> list[Any]:
+    data = _member(archive, "datapoints", False).data
+    ends = _member(archive, "ends", False).tolist()
+    if ends and (sorted(ends) != ends or ends[0] < 0 or ends[-1] != len(data)):
+        raise ValueError("the array 'ends' does not fit the array 'datapoints'")
+    return [
+        loads(data[begin:end], allow_pickle=allow_pickle)
+        for begin, end in zip([0, *ends], ends, strict=False)
+    ]
+
+
+def _member(archive: zipfile.ZipFile, name: str, allow_pickle: bool | None) -> np.ndarray[Any, Any]:
+    """Return one array. NumPy reads the raw ones; one of objects is a pickle, and goes through our reader."""
+    with archive.open(name + ".npy") as f:
+        version = np.lib.format.read_magic(f)
+        if version > (2, 0):
+            raise ValueError(f"the array {name!r} has the unknown format version {version}")
+        read_header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        _, _, dtype = read_header(f)
+        if dtype.hasobject:
+            array = loads_pickle(f.read(), allow_pickle)
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"the array {name!r} is a pickled {type(array).__name__}")
+            return array
+    with archive.open(name + ".npy") as f:
+        array = np.lib.format.read_array(f, allow_pickle=False)
+        return array
+
+
+def _old_datapoints(buffer: np.ndarray[Any, Any]) -> list[Any]:
+    """Return the rows of an array that NumPy made of a list of datapoints, as datapoints."""
+    if buffer.ndim == 1:
+        return list(buffer)  # dicts, or lists of different lengths: as they were
+    if buffer.ndim == 2:
+        return [list(row) for row in buffer]
+    # all components were arrays of one shape, and NumPy took them apart into their numbers
+    return [[np.array(component.tolist()) for component in row] for row in buffer]

@@ -1,0 +1,239 @@
+"""Store whole dataflows in files, and load them again.
+
+A file appears under its name only when it is complete. An existing one is never replaced. What is stored in
+LMDB, TFRecord and npz files keeps its Python types; see docs/storage.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from ._map import MapData
+from ._storage.disk_cache import DiskCacheData, write_index
+from ._storage.hdf5_read import HDF5Data
+from ._storage.hdf5_write import write_hdf5
+from ._storage.lmdb_data import LMDBData, LMDBDatapoints, deserialize_pair
+from ._storage.lmdb_file import write_database
+from ._storage.npz import read_npz, write_npz
+from ._storage.source import Source
+from ._storage.tfrecord import TFRecordData, write_records
+from .raw import DataFromList
+from .utils.serialize import loads
+
+__all__ = [
+    "DiskCacheData",
+    "DiskCacheSerializer",
+    "HDF5Serializer",
+    "LMDBSerializer",
+    "NumpySerializer",
+    "TFRecordSerializer",
+]
+
+
+class LMDBSerializer:
+    """Store a dataflow in an LMDB database: the fastest to read, in order and at random.
+
+    The keys are the indices, ``b"00000000"`` and so on; the values are the datapoints as
+    ``utils.serialize.dumps`` gives them; under ``b"__keys__"`` is the list of all keys.
+
+    >>> from dataflow import DataFromList, LMDBSerializer
+    >>> LMDBSerializer.save(DataFromList([[1], [2]], shuffle=False), path)
+    >>> list(LMDBSerializer.load(path, shuffle=False))
+    [[1], [2]]
+    """
+
+    @staticmethod
+    def save(df: Iterable[Any], path: str, write_frequency: int = 5000) -> None:
+        """Reset a dataflow and store one pass of it.
+
+        Args:
+            df: the dataflow.
+            path: the file to make; or an existing directory, to make ``data.mdb`` in it.
+            write_frequency: how many datapoints to commit at once. A smaller value takes less memory; 32 MiB
+            are
+                not exceeded anyway.
+
+        Raises:
+            FileExistsError: there is a database at ``path`` already. ``df`` is untouched then.
+            FileNotFoundError: the directory of ``path`` does not exist.
+            TypeError: a datapoint can't be stored; its index, component and type are named.
+        """
+        source = Source(df, path)
+        write_database(path, source.encoded(), source.length, write_frequency)
+
+    @staticmethod
+    def load(path: str, shuffle: bool = True, *, allow_pickle: bool | None = None) -> MapData:
+        """Return a dataflow of the stored datapoints.
+
+        If decoding is the bottleneck, use ``LMDBData`` as the reader and decode in a parallel map.
+
+        Args:
+            path: the database, a file or directory, written by this or any earlier release.
+            shuffle: whether each pass has an order of its own. Otherwise the order is that in which they were
+                stored.
+            allow_pickle: see ``utils.serialize.loads``.
+
+        Raises:
+            FileNotFoundError: there is no database.
+            ValueError: the file is no database or truncated.
+        """
+        return LMDBDatapoints(LMDBData(path, shuffle=shuffle, allow_pickle=allow_pickle), allow_pickle)
+
+    _deserialize_lmdb = staticmethod(deserialize_pair)  # programs take it from here
+
+
+class NumpySerializer:
+    """Store a dataflow in one npz file.
+
+    The whole of it has to fit into memory, and it is slower than the other formats. The file has no pickles.
+    """
+
+    @staticmethod
+    def save(df: Iterable[Any], path: str) -> None:
+        """Reset a dataflow and store one pass of it.
+
+        Args:
+            df: the dataflow.
+            path: the file to make; ``.npz`` is added if it is missing.
+
+        Raises:
+            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileNotFoundError: the directory of ``path`` does not exist.
+            TypeError: a datapoint can't be stored; its index, component and type are named.
+        """
+        path = path if path.endswith(".npz") else path + ".npz"
+        write_npz(path, Source(df, path).encoded())
+
+    @staticmethod
+    def load(path: str, shuffle: bool = True, *, allow_pickle: bool | None = None) -> DataFromList:
+        """Return a dataflow of the stored datapoints, which are loaded here.
+
+        Args:
+            path: the file, written by this or any earlier release.
+            shuffle: whether each pass has an order of its own.
+            allow_pickle: see ``utils.serialize.loads``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or not a file of ours.
+        """
+        return DataFromList(read_npz(path, allow_pickle), shuffle=shuffle)
+
+
+class TFRecordSerializer:
+    """Store a dataflow in a TFRecord file, without TensorFlow.
+
+    Each record is a datapoint as ``utils.serialize.dumps`` gives it. This format is for reading in order;
+    ``LMDBSerializer`` is better at everything else.
+    """
+
+    @staticmethod
+    def save(df: Iterable[Any], path: str, *, compression: str | None = None) -> None:
+        """Reset a dataflow and store one pass of it.
+
+        Args:
+            df: the dataflow.
+            path: the file to make.
+            compression: ``"gzip"`` or ``"none"``. Default: gzip if ``path`` ends in ``.gz``.
+
+        Raises:
+            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileNotFoundError: the directory of ``path`` does not exist.
+            TypeError: a datapoint can't be stored; its index, component and type are named.
+            ImportError: google-crc32c is missing.
+        """
+        write_records(path, Source(df, path).encoded(), compression)
+
+    @staticmethod
+    def load(
+        path: str,
+        size: int | None = None,
+        *,
+        shuffle: bool = False,
+        index: bool = False,
+        allow_pickle: bool | None = None,
+    ) -> TFRecordData:
+        """Return a dataflow of the stored datapoints.
+
+        Args:
+            path: the file, gzipped or not.
+            size: the number of records, which the file does not tell. Without it or an index the
+                dataflow has no length.
+            shuffle: whether each pass has an order of its own. It needs an index.
+            index: whether to look up where each record begins, here and now: 12 bytes of each record are
+                read. It gives a length, ``df[i]``, and shuffling. The file must not be gzipped.
+            allow_pickle: see ``utils.serialize.loads``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a record is damaged; an index of a gzipped file; shuffling without an index.
+            ImportError: google-crc32c is missing.
+        """
+        return TFRecordData(path, size, shuffle=shuffle, index=index, allow_pickle=allow_pickle)
+
+
+class HDF5Serializer:
+    """Store a dataflow in an HDF5 file, a dataset for each component: for other programs to read.
+
+    The values of a component must all be of one shape and dtype, or all str, or all bytes.
+    """
+
+    @staticmethod
+    def save(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
+        """Reset a dataflow and store one pass of it, in little memory.
+
+        Args:
+            df: the dataflow, of lists or tuples with a component for each path, or dicts with the paths as
+            keys.
+            path: the file to make.
+            data_paths: the path of each component, such as ``["images", "labels"]``.
+
+        Raises:
+            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileNotFoundError: the directory of ``path`` does not exist.
+            TypeError, ValueError: a datapoint does not fit; its index and path are named.
+        """
+        write_hdf5(df, path, data_paths)
+
+    @staticmethod
+    def load(path: str, data_paths: Sequence[str], shuffle: bool = True) -> HDF5Data:
+        """Return a dataflow of lists with a row of each dataset; see ``HDF5Data``."""
+        return HDF5Data(path, data_paths, shuffle)
+
+
+class DiskCacheSerializer:
+    """Store a dataflow in a directory of the package diskcache."""
+
+    @staticmethod
+    def save(df: Iterable[Any], path: str, write_frequency: int = 5000) -> None:
+        """Reset a dataflow and store one pass of it under the keys 0, 1 ...
+
+        Args:
+            df: the dataflow.
+            path: the directory to make.
+            write_frequency: how many datapoints to commit at once.
+
+        Raises:
+            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileNotFoundError: the directory that ``path`` would be in does not exist.
+            TypeError: a datapoint can't be stored; its index, component and type are named.
+            ImportError: diskcache is missing.
+        """
+        write_index(path, Source(df, path).encoded(), write_frequency)
+
+    @staticmethod
+    def load(path: str, shuffle: bool = True, *, allow_pickle: bool | None = None) -> MapData:
+        """Return a dataflow of the stored datapoints.
+
+        Args:
+            path: the directory.
+            shuffle: whether each pass has an order of its own.
+            allow_pickle: see ``utils.serialize.loads``.
+
+        Raises:
+            FileNotFoundError: there is no such directory.
+            ImportError: diskcache is missing.
+        """
+        return MapData(DiskCacheData(path, shuffle), partial(loads, allow_pickle=allow_pickle))
