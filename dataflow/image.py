@@ -1,0 +1,344 @@
+"""Image files, and augmentation of images and what belongs to them in datapoints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import RNGDataFlow
+from .common import MapData, MapDataComponent
+from .imgaug import AugmentorList, ImageAugmentor
+from .imgaug.base import check_dtype
+from .utils import logger
+from .utils._optional import require
+from .utils.argtools import shape2d
+
+__all__ = [
+    "AugmentImageComponent",
+    "AugmentImageComponents",
+    "AugmentImageCoordinates",
+    "ExceptionHandler",
+    "ImageFromFile",
+    "MapDataComponent",
+    "check_dtype",
+]
+
+
+class ImageFromFile(RNGDataFlow[list[Any]]):
+    """Read images from files. Each datapoint is ``[image]``: h x w x channels, uint8, in RGB.
+
+    Note that OpenCV itself, and the datasets of this package, have BGR.
+
+    Args:
+        files: paths of image files.
+        channel: 3 to read them in colour, which makes three channels of gray images too; 1 for gray.
+        resize: resize to (h, w), or to a square of this size.
+        shuffle: read them in a new random order in each pass. The list itself keeps its order.
+
+    Raises:
+        TypeError: ``files`` is a single path.
+        ValueError: there are no files, or ``channel`` is neither 1 nor 3; while iterating: a file holds no
+            image.
+        OSError: while iterating: a file can't be read; ``FileNotFoundError`` if there is none.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str | os.PathLike[str]],
+        channel: int = 3,
+        resize: int | Sequence[int] | None = None,
+        shuffle: bool = False,
+    ) -> None:
+        if isinstance(files, str | bytes | os.PathLike):
+            raise TypeError(f"ImageFromFile: expected a list of paths, got {files!r}")
+        self.files = list(files)
+        if not self.files:
+            raise ValueError("ImageFromFile: got an empty list of files")
+        if channel not in (1, 3):
+            raise ValueError(f"ImageFromFile: channel: expected 1 or 3, got {channel!r}")
+        self.channel, self.shuffle = int(channel), shuffle
+        self.resize = None if resize is None else tuple(shape2d(resize))
+
+    def __len__(self) -> int:
+        """Return the number of files."""
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Yield the images."""
+        order = np.arange(len(self.files))
+        if self.shuffle:
+            self.rng.shuffle(order)
+        for k in order:
+            yield [self._read(self.files[k])]
+
+    def _read(self, path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+        cv2 = require("cv2", None)
+        with open(path, "rb") as file:
+            encoded = np.frombuffer(file.read(), dtype=np.uint8)
+        # decode what was read: OpenCV's own reader can't tell why it failed
+        flag = cv2.IMREAD_COLOR if self.channel == 3 else cv2.IMREAD_GRAYSCALE
+        img = cv2.imdecode(encoded, flag) if encoded.size else None
+        if img is None:
+            raise ValueError(f"ImageFromFile: {os.fspath(path)!r} holds no image that OpenCV can read")
+        if self.channel == 3:
+            img = cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
+        if self.resize is not None:
+            h, w = self.resize
+            img = cv2.resize(img, (w, h))
+        return img if self.channel == 3 else img[:, :, np.newaxis]  # type: ignore[no-any-return]
+
+
+class ExceptionHandler:
+    """Lets exceptions pass, or catches and counts them, and logs the first few and then every 100th.
+
+    Args:
+        catch_exceptions: catch them.
+    """
+
+    def __init__(self, catch_exceptions: bool = False) -> None:
+        self.catch_exceptions, self.count = catch_exceptions, 0
+
+    @contextlib.contextmanager
+    def catch(self) -> Iterator[None]:
+        """Return a context manager for the code that may raise."""
+        try:
+            yield
+        except Exception:
+            if not self.catch_exceptions:
+                raise
+            self.count += 1
+            if self.count < 10 or self.count % 100 == 0:
+                logger.exception(
+                    f"Got {self.count} exceptions so far, whose datapoints are dropped; the last:"
+                )
+
+
+class _Augmenting:
+    """What the dataflows with augmentors share."""
+
+    def _set_up(self, augmentors: Any, copy: bool, catch_exceptions: bool) -> None:
+        if isinstance(augmentors, list | tuple):
+            augmentors = AugmentorList(augmentors)
+        elif not isinstance(augmentors, AugmentorList):
+            augmentors = AugmentorList([augmentors])
+        self.augs: AugmentorList = augmentors
+        self.copy, self.catch_exceptions = copy, catch_exceptions
+        self.exception_handler = ExceptionHandler(catch_exceptions)
+
+    @property
+    def augmentors(self) -> AugmentorList:
+        """The augmentors, under the name of the argument."""
+        return self.augs
+
+    def _image(self, img: Any) -> NDArray[Any]:
+        """Return the image, or a copy of it, checked."""
+        check_dtype(img)
+        return img.copy() if self.copy else img  # type: ignore[no-any-return]
+
+
+class AugmentImageComponent(_Augmenting, MapDataComponent):
+    """Apply image augmentors to one component of each datapoint.
+
+    >>> from dataflow import FakeData, imgaug
+    >>> df = FakeData([[8, 8, 3], []], 2, dtype="uint8")
+    >>> df = AugmentImageComponent(df, [imgaug.Resize((4, 6)), imgaug.Flip(horiz=True)])
+    >>> [dp[0].shape for dp in df]
+    [(4, 6, 3), (4, 6, 3)]
+
+    Args:
+        ds: the dataflow, which yields lists, tuples or dicts.
+        augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
+        index: position or key of the image.
+        copy: copy the image before. No augmentor of this package modifies it, but your functions may. Turn it
+            off to save time when you know it's OK.
+        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
+            every 100th. To ignore occasional errors in data.
+    """
+
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        augmentors: AugmentorList | Sequence[ImageAugmentor] | ImageAugmentor,
+        index: Any = 0,
+        copy: bool = True,
+        catch_exceptions: bool = False,
+    ) -> None:
+        self._set_up(augmentors, copy, catch_exceptions)
+        super().__init__(ds, self._augment, index)
+
+    def reset_state(self) -> None:
+        """Reset the source, then the augmentors."""
+        super().reset_state()
+        self.augs.reset_state()
+
+    def _augment(self, img: Any) -> NDArray[Any] | None:
+        with self.exception_handler.catch():
+            return self.augs.augment(self._image(img))
+        return None
+
+
+class _AugmentTogether(_Augmenting, MapData):
+    """Augments several components of each datapoint with the same random numbers.
+
+    Args:
+        ds: the dataflow.
+        augmentors: as given by the user.
+        images: where the images are; what is drawn is drawn for the first.
+        points: where the coordinates are.
+        labels: where the label maps are.
+        boxes: where the boxes are.
+        copy: copy all of them before.
+        catch_exceptions: drop the datapoints that can't be augmented.
+    """
+
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        augmentors: Any,
+        *,
+        images: Sequence[Any],
+        points: Sequence[Any] = (),
+        labels: Sequence[Any] = (),
+        boxes: Sequence[Any] = (),
+        copy: bool,
+        catch_exceptions: bool,
+    ) -> None:
+        self._images, self._points, self._labels, self._boxes = images, points, labels, boxes
+        self._set_up(augmentors, copy, catch_exceptions)
+        super().__init__(ds, self._augment)
+
+    def reset_state(self) -> None:
+        """Reset the source, then the augmentors."""
+        super().reset_state()
+        self.augs.reset_state()
+
+    def _augment(self, dp: Any) -> Any:
+        with self.exception_handler.catch():
+            if isinstance(dp, tuple):
+                dp = list(dp)
+            main, *others = self._images
+            img = self._image(dp[main])
+            transform = self.augs.get_transform(img)
+            dp[main] = transform.apply_image(img)  # first, because it settles what the others get
+            for k in others:
+                img = self._image(dp[k])
+                is_image = img.dtype == np.uint8 or img.dtype.kind == "f"
+                dp[k] = transform.apply_image(img) if is_image else transform.apply_segmentation(img)
+            for k in self._labels:
+                dp[k] = transform.apply_segmentation(self._image(dp[k]))
+            for k in self._points:
+                dp[k] = transform.apply_coords(self._rows(dp[k], 2))
+            for k in self._boxes:
+                dp[k] = transform.apply_box(self._rows(dp[k], 4))
+            return dp
+        return None
+
+    def _rows(self, rows: Any, width: int) -> NDArray[Any]:
+        """Return the coordinates or boxes, or a copy of them, checked."""
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f":
+            got = rows.dtype if isinstance(rows, np.ndarray) else type(rows).__name__
+            raise TypeError(f"{type(self).__name__}: expected a floating-point N x {width} array, got {got}")
+        if rows.ndim != 2 or rows.shape[1] != width:
+            raise ValueError(f"{type(self).__name__}: expected an N x {width} array, got shape {rows.shape}")
+        return rows.copy() if self.copy else rows
+
+
+class AugmentImageComponents(_AugmentTogether):
+    """Apply image augmentors to several components of each datapoint, with the same random numbers.
+
+    ::
+
+        ds = MyDataFlow()  # yields [image (HWC), another image of its size, label map (HW), points (N x 2)]
+        ds = AugmentImageComponents(ds, augs, index=(0, 1), coords_index=(3,), segmentation_index=(2,))
+
+    What is drawn is drawn for the first image of ``index``. Augmentors that interpolate or change colours do
+    so with the others of ``index`` too, except for arrays of integers (or bools) other than uint8, which
+    can't be images: they are taken for label maps. Name label maps of uint8 in ``segmentation_index``.
+
+    Args:
+        ds: the dataflow, which yields lists, tuples or dicts.
+        augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
+        index: positions or keys of the images.
+        coords_index: positions or keys of coordinates: N x 2 floating-point arrays with rows (x, y).
+        copy: copy images and coordinates before. No augmentor of this package modifies them, but your
+            functions may. Turn it off to save time when you know it's OK.
+        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
+            every 100th.
+        segmentation_index: positions or keys of label maps, whose values are moved, but never changed.
+        box_index: positions or keys of boxes: N x 4 floating-point arrays with rows (x0, y0, x1, y1).
+
+    Raises:
+        TypeError: an index is no list or tuple.
+        ValueError: there is no image.
+    """
+
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        augmentors: AugmentorList | Sequence[ImageAugmentor] | ImageAugmentor,
+        index: Sequence[Any] = (0, 1),
+        coords_index: Sequence[Any] = (),
+        copy: bool = True,
+        catch_exceptions: bool = False,
+        *,
+        segmentation_index: Sequence[Any] = (),
+        box_index: Sequence[Any] = (),
+    ) -> None:
+        for value in (index, coords_index, segmentation_index, box_index):
+            if not isinstance(value, list | tuple):
+                raise TypeError(
+                    f"AugmentImageComponents: expected a list of positions or keys, got {value!r}"
+                )
+        if not index:
+            raise ValueError("AugmentImageComponents: expected one image at least in index")
+        self.index, self.coords_index = index, coords_index
+        self.segmentation_index, self.box_index = segmentation_index, box_index
+        super().__init__(
+            ds,
+            augmentors,
+            images=index,
+            points=coords_index,
+            labels=segmentation_index,
+            boxes=box_index,
+            copy=copy,
+            catch_exceptions=catch_exceptions,
+        )
+
+
+class AugmentImageCoordinates(_AugmentTogether):
+    """Apply image augmentors to an image and to coordinates in it, with the same random numbers.
+
+    Args:
+        ds: the dataflow, which yields lists, tuples or dicts.
+        augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
+        img_index: position or key of the image.
+        coords_index: position or key of the coordinates: an N x 2 floating-point array with rows (x, y).
+        copy: copy both before. No augmentor of this package modifies them, but your functions may. Turn it
+            off to save time when you know it's OK.
+        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
+            every 100th.
+    """
+
+    def __init__(
+        self,
+        ds: Iterable[Any],
+        augmentors: AugmentorList | Sequence[ImageAugmentor] | ImageAugmentor,
+        img_index: Any = 0,
+        coords_index: Any = 1,
+        copy: bool = True,
+        catch_exceptions: bool = False,
+    ) -> None:
+        self.img_index, self.coords_index = img_index, coords_index
+        super().__init__(
+            ds,
+            augmentors,
+            images=(img_index,),
+            points=(coords_index,),
+            copy=copy,
+            catch_exceptions=catch_exceptions,
+        )
