@@ -9,7 +9,27 @@ from typing import Any
 
 _MISSING = object()
 _WRAPPED = ("ds", "df_lists")  # shown even when they are no constructor arguments
-_short = reprlib.Repr()
+_MAX_LINES = 20  # of an argument whose own repr has several
+
+
+class _Short(reprlib.Repr):
+    """Cuts what is long: after some lines if it is laid out in lines, such as augmentors are."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        lines = _text(x).splitlines()
+        if len(lines) < 2:
+            return super().repr_instance(x, level)
+        return "\n".join(lines[:_MAX_LINES] + ["..."] * (len(lines) > _MAX_LINES))
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # a class of the user's may raise anything; a repr must not
+        return ""
+
+
+_short = _Short()
 _short.maxstring = _short.maxother = 60
 
 
@@ -33,7 +53,8 @@ def describe(obj: Any, nested: type) -> str:
             items = ",\n".join(repr(v) if isinstance(v, nested) else _value(v) for v in value)
             blocks.append(f"{name}=[\n{textwrap.indent(items, '  ')}]")
         else:
-            plain.append(f"{name}={_value(value)}")
+            text = _value(value)
+            (blocks if "\n" in text else plain).append(f"{name}={text}")
     head = type(obj).__name__
     if not blocks:
         return f"{head}({', '.join(plain)})"
@@ -54,9 +75,11 @@ def _constructor_arguments(cls: type) -> list[str]:
 def _attribute(obj: Any, name: str) -> Any:
     for candidate in (name, "_" + name):
         try:
-            return getattr(obj, candidate)
+            value = getattr(obj, candidate)
         except Exception:  # a property of the user's may raise anything; a repr must not
             continue
+        if not (inspect.ismethod(value) and value.__self__ is obj):  # size() is no argument called size
+            return value
     return _MISSING
 
 

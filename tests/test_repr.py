@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytest
 
 from dataflow import (
     BatchData,
@@ -57,7 +56,6 @@ def test_several_sources() -> None:
     assert "DataFromList" in repr(RandomChooseData([(flow(1), 0.5), (flow(1), 0.5)]))
 
 
-@pytest.mark.xfail(reason="describe() takes the method size() for the argument", strict=True)
 def test_an_argument_called_like_a_method() -> None:
     assert "size=7," in repr(FixedSizeData(flow(1), 7))
     assert "size=7," in repr(FakeData([[1]], 7))
@@ -80,6 +78,26 @@ def test_big_values_are_short() -> None:
 
 def test_lambdas_and_local_functions() -> None:
     assert "lambda" in repr(MapData(flow(1), lambda dp: dp))
+
+
+def test_an_argument_of_several_lines() -> None:
+    class Lines:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def __repr__(self) -> str:
+            return "\n".join(["Lines("] + ["  x" * 30] * self.n + [")"])
+
+    class Mine(ProxyDataFlow):
+        def __init__(self, ds: Any, lines: Lines) -> None:
+            self.ds = ds
+            self.lines = lines
+
+    line = "\n  " + "  x" * 30
+    assert repr(Mine(flow(0), Lines(2))) == (
+        "Mine(\n  ds=DataFromList(lst=[], shuffle=False),\n  lines=Lines(" + 2 * line + "\n  ))"
+    )
+    assert repr(Mine(flow(0), Lines(100))).count("\n") < 30
 
 
 def test_subclasses_of_users() -> None:
