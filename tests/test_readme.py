@@ -1,0 +1,31 @@
+"""The README, the script that runs its commands, and the package say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import dataflow
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_names_in_the_table_exist() -> None:
+    names = re.findall(r"^\| `(\w+)\(", README, re.MULTILINE)
+    assert len(names) >= 7
+    assert set(names) <= set(dataflow.__all__)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))
+def test_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def test_ci_knows_every_marked_command() -> None:
+    source = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    steps = re.search(r"^STEPS = \[(.+)\]$", source, re.MULTILINE)
+    assert steps is not None
+    assert sorted(re.findall('"(.+?)"', steps[1])) == sorted(re.findall("<!-- run: (.+) -->", README))
