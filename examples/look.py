@@ -15,7 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dataflow import AugmentImageComponent, BatchData, ImageFromFile, MapData, RepeatedDataPoint, imgaug
+from dataflow import (
+    AugmentImageComponent,
+    BatchData,
+    DataFlow,
+    ImageFromFile,
+    MapData,
+    RepeatedDataPoint,
+    imgaug,
+)
 from dataflow.utils import fix_rng_seed
 from dataflow.utils.viz import stack_patches
 
@@ -52,7 +60,7 @@ def shrink(image: np.ndarray) -> np.ndarray:
 
 def draw(files: list[Path], num_results: int) -> np.ndarray:
     """Return a picture, RGB, of originals and results."""
-    df = ImageFromFile([str(file) for file in files], channel=3)
+    df: DataFlow = ImageFromFile(files, channel=3)
     df = RepeatedDataPoint(df, num_results)
     df = MapData(df, lambda dp: [dp[0], dp[0]])  # [original, to be augmented]
     df = AugmentImageComponent(df, AUGMENTORS, index=1)
@@ -69,7 +77,7 @@ def main() -> int:
     """Write the picture, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="default: the photographs of scikit-learn")
-    parser.add_argument("--out", type=Path, default=Path("look.png"), help="the picture (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("look.png"), help="picture (default: %(default)s)")
     parser.add_argument("--results", type=int, default=5, help="results of each image (default: %(default)s)")
     parser.add_argument("--rows", type=int, default=6, help="at most so many images (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="for the same picture each time")

@@ -19,7 +19,15 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from dataflow import AugmentImageComponent, BatchData, MultiProcessRunnerZMQ, PrintData, RNGDataFlow, imgaug
+from dataflow import (
+    AugmentImageComponent,
+    BatchData,
+    DataFlow,
+    MultiProcessRunnerZMQ,
+    PrintData,
+    RNGDataFlow,
+    imgaug,
+)
 from dataflow.utils import fix_rng_seed, get_tqdm
 
 EPOCHS = 12
@@ -29,7 +37,7 @@ GOAL = 0.95
 
 
 class LabeledImages(RNGDataFlow[list[Any]]):
-    """Yield ``[image, label]`` of files named ``LABEL/NAME.png``. A source of your own is as short as this."""
+    """Yield ``[image, label]`` of files ``LABEL/NAME.png``. A source of your own is as short as this."""
 
     def __init__(self, files: list[Path], shuffle: bool) -> None:
         self.files = files
@@ -63,8 +71,8 @@ def write_digits(folder: Path) -> list[Path]:
 
 
 def training_flow(files: list[Path]) -> MultiProcessRunnerZMQ:
-    """Return endless random batches, made in two processes."""
-    df = LabeledImages(files, shuffle=True)
+    """Return random batches, made in two processes; a pass has as many as the files give."""
+    df: DataFlow = LabeledImages(files, shuffle=True)
     df = AugmentImageComponent(
         df,
         [
@@ -99,7 +107,8 @@ class Classifier:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the labels of images (n, h, w)."""
-        return self._forward(images)[2].argmax(axis=1)
+        labels: np.ndarray = self._forward(images)[2].argmax(axis=1)
+        return labels
 
     def train(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
         """Take one step on a batch: the gradient of the cross-entropy, layer by layer from the end."""
@@ -126,7 +135,7 @@ def main() -> int:
     rng = np.random.RandomState(0)
     with tempfile.TemporaryDirectory() as folder:
         files = write_digits(Path(folder))
-        rng.shuffle(files)
+        files = [files[i] for i in rng.permutation(len(files))]
         # every test image once, as it is: no workers, no augmentation
         test = BatchData(LabeledImages(files[:NUM_TEST], shuffle=False), BATCH_SIZE, remainder=True)
         test.reset_state()
