@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils.argtools import shape2d
-from ._cv import summary
+from ._cv import UINT8, summary
 
 
 def check_dtype(img: Any) -> None:
@@ -35,7 +35,7 @@ def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
         TypeError: it is no array, or neither uint8 nor floating point.
         ValueError: it has another shape.
     """
-    if not isinstance(img, np.ndarray) or (img.dtype != np.uint8 and img.dtype.kind != "f"):
+    if not isinstance(img, np.ndarray) or (img.dtype != UINT8 and img.dtype.kind != "f"):
         raise TypeError(
             f"{owner!r}: expected an image of uint8 or floating point, got {summary(img)}; "
             "imgaug.ToFloat32() or imgaug.ToUint8() before it converts"

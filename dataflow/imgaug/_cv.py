@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..utils._optional import require
 
+UINT8 = np.dtype(np.uint8)  # comparing with this is faster than with np.uint8
+
 Image = NDArray[Any]
 """An image or label map: h x w or h x w x channels."""
 

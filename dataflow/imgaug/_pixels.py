@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._cv import Image, call, opencv
+from ._cv import UINT8, Image, call, opencv
 
 _LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis]
 _LEVELS.flags.writeable = False
@@ -20,7 +20,7 @@ def by_level(img: Image, func: Callable[[Any], Image]) -> Image:
     For a uint8 image ``func`` is called with its 256 possible levels only, 256 x 1 in float32, and the
     result, 256 x 1 or 256 x channels, becomes a look-up table: the same numbers in a fraction of the time.
     """
-    if img.dtype != np.uint8:
+    if img.dtype != UINT8:
         return func(img)
     table = func(_LEVELS)
     out: Image = opencv().LUT(img, table[:, np.newaxis])
@@ -29,9 +29,8 @@ def by_level(img: Image, func: Callable[[Any], Image]) -> Image:
 
 def saturate(out: Image, dtype: np.dtype[Any], clip: bool) -> Image:
     """Return ``out``, which is overwritten, in ``dtype``; clipped to [0, 255] if ``clip`` or for uint8."""
-    if clip or dtype == np.uint8:
-        np.maximum(out, 0, out=out)
-        np.minimum(out, 255, out=out)
+    if clip or dtype == UINT8:
+        np.clip(out, 0, 255, out=out)
     return out.astype(dtype, copy=False)
 
 
@@ -42,7 +41,7 @@ def as_float32(img: Image) -> NDArray[np.float32]:
 
 def in_float32(img: Image, func: Callable[[Image], Image], owner: object) -> Image:
     """Return ``func(img)`` where ``func`` is OpenCV's and knows no floating point but float32."""
-    if img.dtype == np.uint8 or img.dtype == np.float32:
+    if img.dtype == UINT8 or img.dtype == np.float32:
         return call(func, img, owner)
     return call(func, as_float32(img), owner).astype(img.dtype)
 
@@ -50,7 +49,7 @@ def in_float32(img: Image, func: Callable[[Image], Image], owner: object) -> Ima
 def channel_means(img: Image) -> Any:
     """Return the mean over (h, w) of each channel: float64 for uint8, else the dtype of the image."""
     channels = 1 if img.ndim == 2 else img.shape[2]
-    if img.dtype == np.uint8 and channels <= 4:
+    if img.dtype == UINT8 and channels <= 4:
         # the sums are exact integers in both, and NumPy takes 300 times as long for them
         return np.array(opencv().sumElems(img)[:channels]) / (img.shape[0] * img.shape[1])
     return img.mean(axis=(0, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._checks import check_dtype, check_pixels
-from ._cv import Image, opencv
+from ._cv import UINT8, Image, opencv
 from ._pixels import in_float32
 from .base import PhotometricAugmentor
 
@@ -58,7 +58,7 @@ class ToUint8(PhotometricAugmentor):
 
     def _augment(self, img: Image, params: None) -> Image:
         check_dtype(img)
-        return img.copy() if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
+        return img.copy() if img.dtype == UINT8 else np.clip(img, 0, 255).astype(np.uint8)
 
 
 class ToFloat32(PhotometricAugmentor):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..utils._deprecated import warn_renamed
 from ._checks import check_pixels, integer_range, number_range
-from ._cv import BORDER_REPLICATE, Image, call, opencv
+from ._cv import BORDER_REPLICATE, UINT8, Image, call, opencv
 from ._pixels import as_float32, by_level, channel_means, gray_of, in_float32, saturate
 from .base import PhotometricAugmentor
 
@@ -53,7 +53,7 @@ class Hue(PhotometricAugmentor):
         cv2 = opencv()
         hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV if self.rgb else cv2.COLOR_BGR2HSV)
         hue = cv2.extractChannel(hsv, 0)
-        if hsv.dtype == np.uint8:
+        if hsv.dtype == UINT8:
             hue = by_level(hue, lambda h: np.mod(h + units, np.float32(180)).astype(np.uint8))
         else:
             hue = np.mod(hue + 2 * units, np.float32(360))
@@ -147,13 +147,18 @@ class MeanVarianceNormalize(PhotometricAugmentor):
 
     def _augment(self, img: Image, params: None) -> Image:
         check_pixels(self, img)
-        x = img if img.dtype == np.uint8 else as_float32(img)
+        x = img if img.dtype == UINT8 else as_float32(img)
         channels = 1 if self.all_channel or img.ndim == 2 else img.shape[2]
         # OpenCV sums in float64, where NumPy would lose digits on large images
         mean, std = opencv().meanStdDev(np.ascontiguousarray(x).reshape(-1, 1, channels))
         mean = mean[:, 0].astype(np.float32)
         std = np.maximum(std[:, 0], 1 / np.sqrt(img.size)).astype(np.float32)
-        return by_level(x, lambda x: (x - mean) / std)
+        if channels > 1:
+            return by_level(x, lambda x: (x - mean) / std)
+        out = img.astype(np.float32)
+        out -= mean
+        out /= std
+        return out
 
 
 class GaussianBlur(PhotometricAugmentor):
@@ -223,7 +228,7 @@ class Gamma(PhotometricAugmentor):
 
     def _augment(self, img: Image, g: np.float32) -> Image:
         check_pixels(self, img)
-        levels = img if img.dtype == np.uint8 else np.clip(img, 0, 255).astype(np.uint8)
+        levels = img if img.dtype == UINT8 else np.clip(img, 0, 255).astype(np.uint8)
         out = by_level(levels, lambda x: ((x / np.float64(255)) ** (1 / (1 + g)) * 255).astype(np.uint8))
         return out.astype(img.dtype, copy=False)
 
@@ -244,7 +249,7 @@ class Clip(PhotometricAugmentor):
     def _augment(self, img: Image, params: None) -> Image:
         check_pixels(self, img)
         low, high = self.min, self.max
-        if img.dtype == np.uint8 and isinstance(low, int | np.integer) and isinstance(high, int | np.integer):
+        if img.dtype == UINT8 and isinstance(low, int | np.integer) and isinstance(high, int | np.integer):
             low, high = (max(0, min(255, int(end))) for end in (low, high))
         return np.clip(img, low, high)
 
@@ -270,11 +275,11 @@ class Saturation(PhotometricAugmentor):
 
     def _augment(self, img: Image, weight: np.float32) -> Image:
         check_pixels(self, img, channels=3)
-        x = img if img.dtype == np.uint8 else as_float32(img)
-        gray = np.multiply(gray_of(x, self.rgb), _ONE - weight, dtype=np.float32)
-        out = np.multiply(x, weight, dtype=np.float32)
-        cv2 = opencv()
-        cv2.add(out, cv2.merge((gray, gray, gray)), dst=out)
+        x = img if img.dtype == UINT8 else as_float32(img)
+        gray = as_float32(gray_of(x, self.rgb)) * (_ONE - weight)
+        out = img.astype(np.float32)
+        out *= weight
+        out += opencv().cvtColor(gray, opencv().COLOR_GRAY2RGB)
         return saturate(out, img.dtype, self.clip)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._checks import check_pixels, integer_range
-from ._cv import Image, opencv, summary
+from ._cv import UINT8, Image, opencv, summary
 from ._pixels import saturate
 from .base import PhotometricAugmentor
 
@@ -37,7 +37,7 @@ class JpegNoise(PhotometricAugmentor):
         if not gray and img.shape[2] != 3:
             raise ValueError(f"{self!r}: expected an image of one channel or three, got {summary(img)}")
         pixels = img
-        if img.dtype != np.uint8:
+        if img.dtype != UINT8:
             if 0 < img.max() <= 1:
                 raise ValueError(
                     f"{self!r}: expected pixels in [0, 255], got {summary(img)} in [0, 1]; multiply by 255"

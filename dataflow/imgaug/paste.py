@@ -49,15 +49,16 @@ class ConstantBackgroundFiller(BackgroundFiller):
 
     def __init__(self, value: float | Sequence[float]) -> None:
         self.value = value
+        self._is_zero = not np.any(value)
 
     def _fill(self, background_shape: tuple[int, ...], img: Image) -> Image:
+        shape = background_shape + img.shape[2:]
+        if self._is_zero:
+            return np.zeros(shape, dtype=img.dtype)
         value = np.asarray(self.value)
         if img.dtype.kind in "iu":
             limits = np.iinfo(img.dtype)
             value = np.clip(value, limits.min, limits.max)
-        shape = background_shape + img.shape[2:]
-        if not value.any():
-            return np.zeros(shape, dtype=img.dtype)
         return np.full(shape, value.astype(img.dtype))
 
 
@@ -116,8 +117,8 @@ class CenterPaste(ImageAugmentor):
             ValueError: the image is larger than the background.
         """
         _check_fits(self, img, self.background_shape)
-        spare_h, spare_w = (b - i for b, i in zip(self.background_shape, img.shape[:2], strict=True))
-        y0, x0 = self._offset(spare_h, spare_w)
+        h, w = self.background_shape
+        y0, x0 = self._offset(h - img.shape[0], w - img.shape[1])
         return _PasteTransform(self.background_shape, self.background_filler, y0, x0)
 
     def _offset(self, spare_h: int, spare_w: int) -> tuple[int, int]:
