@@ -12,10 +12,19 @@ from ._transport.pool import WorkerPool
 
 
 class Stream:
-    """Datapoints of a source through a pool: tasks out, results in, at most ``room`` on their way."""
+    """Datapoints of a source through a pool: tasks out, results in.
 
-    def __init__(self, pool: WorkerPool, source: Iterable[Any], room: int) -> None:
+    Args:
+        pool: the workers.
+        source: of the datapoints.
+        room: how many may be on their way; more than ``held``.
+        held: how many the workers may keep to themselves until they get more.
+    """
+
+    def __init__(self, pool: WorkerPool, source: Iterable[Any], room: int, held: int = 0) -> None:
         self._pool, self._source, self._room = pool, source, room
+        # read on when this few are on their way: not one by one, but before all that is left are held
+        self._again_at = max(room - max(1, room // 4), held)
         self._feed = Feed(pool.name)
         self._pass: Pass | None = None
         self._ended: PassEnded | None = None
@@ -37,7 +46,7 @@ class Stream:
         self._first = self._next_in_order = self._next_number
         self._held.clear()
         self._ended, self._end_sent = None, False
-        self._pass = Pass(self._source, endless, self._room, self._pending, self._pool.wake)
+        self._pass = Pass(self._source, endless, self._room, self._again_at, self._pending, self._pool.wake)
         self._feed.start(self._pass)
 
     def break_off(self) -> None:
@@ -62,17 +71,20 @@ class Stream:
 
     def results_in_order(self) -> Iterator[Any]:
         """Yield results in the order of the source. One that waits for its turn takes room."""
-        held = self._held
+        yield from self._due()  # an iterator that was dropped may have left some
         for kind, number, value in self._messages():
             if number < self._first:
                 self._done(1)
                 continue
-            held[number] = kind, value
-            while (due := held.pop(self._next_in_order, None)) is not None:
-                self._next_in_order += 1
-                self._done(1)
-                if due[0] == DATA:
-                    yield due[1]
+            self._held[number] = kind, value
+            yield from self._due()
+
+    def _due(self) -> Iterator[Any]:
+        while (due := self._held.pop(self._next_in_order, None)) is not None:
+            self._next_in_order += 1
+            self._done(1)
+            if due[0] == DATA:
+                yield due[1]
 
     def batches(self) -> Iterator[Any]:
         """Yield batches as they come. The messages count tasks."""
@@ -154,4 +166,5 @@ class Stream:
         """End the pass; raise what the source raised, now that all that came before it has been yielded."""
         ended, self._pass = self._ended, None
         if ended is not None and ended.error is not None:
+            self._pool.at_rest = True  # the next pass is a new chance
             raise explain(ended.error, describe_failure(ended.error, f"{self._pool.name}, its source"))

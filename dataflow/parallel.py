@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -71,14 +72,23 @@ class _PoolUser:
         closer.atexit = False
         self._closer = closer
 
-    def _started(self) -> tuple[WorkerPool, DataFlowReentrantGuard]:
-        """Return the pool, if there is one to iterate over, and the guard."""
+    @contextlib.contextmanager
+    def _iterating(self) -> Iterator[WorkerPool]:
+        """Be the one iterator over what the pool gives."""
         if self._pool is None or self._guard is None:
             raise RuntimeError(
                 f"{type(self).__name__}: call reset_state() before iterating: it starts the workers"
             )
-        self._pool.check()
-        return self._pool, self._guard
+        pool = self._pool
+        pool.check()
+        with self._guard:
+            try:
+                yield pool
+            except GeneratorExit:
+                raise
+            except BaseException as e:  # in particular what a signal handler raises
+                pool.interrupted(e)
+                raise
 
 
 class _MultiProcessZMQDataFlow(_PoolUser, DataFlow):
@@ -172,8 +182,7 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints as they arrive."""
-        pool, guard = self._started()
-        with guard:
+        with self._iterating() as pool:
             yield from _take(pool, self._size)
 
 
@@ -223,8 +232,7 @@ class MultiProcessRunner(_PoolUser, ProxyDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints as they arrive."""
-        pool, guard = self._started()
-        with guard:
+        with self._iterating() as pool:
             yield from _take(pool, self._size)
 
 
@@ -272,8 +280,7 @@ class MultiThreadRunner(_PoolUser, DataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints as they come."""
-        pool, guard = self._started()
-        with guard:
+        with self._iterating() as pool:
             yield from _take(pool, self._size)
 
 

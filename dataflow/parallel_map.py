@@ -7,7 +7,7 @@ with a number. A worker sends back its result, or that it was dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -110,8 +110,7 @@ class _ParallelMapData(_PoolUser, ProxyDataFlow[Any]):
 
     def get_data_strict(self) -> Iterator[Any]:
         """Yield the mapped datapoints of one pass over ``ds``."""
-        _, guard = self._started()
-        with guard:
+        with self._iterating():
             stream = self._under_way(endless=False)
             try:
                 yield from stream.results_in_order() if self.ordered else stream.results()
@@ -120,21 +119,19 @@ class _ParallelMapData(_PoolUser, ProxyDataFlow[Any]):
 
     def get_data_non_strict(self) -> Iterator[Any]:
         """Yield the mapped datapoints of endless passes over ``ds``. A new iterator goes on from there."""
-        _, guard = self._started()
         log_once(
             f"{type(self).__name__}(strict=False) is read for ever: a loop over it does not end by itself. "
             "Use strict=True for exact passes, or FixedSizeData around it"
         )
-        with guard:
+        with self._iterating():
             stream = self._under_way(endless=True)
             yield from stream.results_in_order() if self.ordered else stream.results()
 
     def _under_way(self, endless: bool) -> Stream:
-        if self._stream is None:
-            raise RuntimeError(f"{type(self).__name__}: call reset_state() before iterating")
-        if not self._stream.under_way:
-            self._stream.begin(endless)
-        return self._stream
+        stream = cast(Stream, self._stream)  # there is one when there is a pool
+        if not stream.under_way:
+            stream.begin(endless)
+        return stream
 
 
 class MultiThreadMapData(_ParallelMapData):
@@ -303,7 +300,7 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
             in_flight=room,
             tasks=True,
         )
-        self._stream = Stream(pool, self.ds, room)
+        self._stream = Stream(pool, self.ds, room, held=self.num_proc * (self.batch_size - 1))
         self._use(pool, self._stream.close)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -322,11 +319,8 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield batches: of one pass with one process, else for ever."""
-        _, guard = self._started()
-        if self._stream is None:
-            raise RuntimeError(f"{type(self).__name__}: call reset_state() before iterating")
-        stream = self._stream
-        with guard:
+        with self._iterating():
+            stream = cast(Stream, self._stream)
             if self.num_proc > 1:
                 if not stream.under_way:
                     stream.begin(endless=True)

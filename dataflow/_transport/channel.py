@@ -18,7 +18,8 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -30,6 +31,8 @@ _HEAD = struct.Struct("<IHHq")
 _PLACE = struct.Struct("<qq")
 _OFFSET = struct.Struct("<q")
 _CHUNK = 1 << 18
+_MAX_RELEASES = 500
+"""Slots that one frame gives back: what a pipe takes at once or not at all, with several who write to it."""
 _INLINE = -1
 _ALIGN = 16
 _STREAM_IN_BUFFER = 0x8000  # flag of the kind: the pickle itself is the last buffer
@@ -52,7 +55,7 @@ class Pipes:
 
     def read_into(self, buffer: memoryview) -> int:
         """Read at least one byte into ``buffer``, none at the end."""
-        return os.readv(self.fds[0], [buffer])
+        return os.readv(self.fds[0], [buffer]) if self.fds[0] >= 0 else _closed()
 
     def dont_wait(self) -> None:
         """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
@@ -62,6 +65,7 @@ class Pipes:
     def close(self) -> None:
         """Close both. Can be called again."""
         fds, self.fds = self.fds, (-1, -1)
+        self.read = self.write = _closed  # the numbers may soon be somebody else's
         for fd in fds:
             if fd >= 0:
                 os.close(fd)
@@ -82,7 +86,7 @@ class Socket:
 
     def read_into(self, buffer: memoryview) -> int:
         """Read at least one byte into ``buffer``, none at the end."""
-        return self._sock.recv_into(buffer)
+        return self._sock.recv_into(buffer) if self.fds[0] >= 0 else _closed()
 
     def dont_wait(self) -> None:
         """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
@@ -92,10 +96,20 @@ class Socket:
         """Close it. Can be called again."""
         self._sock.close()
         self.fds = (-1, -1)
+        self.read = self.write = _closed
 
     def __reduce__(self) -> Any:
         """Travel to a worker that is being started without fork."""
-        return Socket, (self._sock,)  # multiprocessing knows how a socket travels
+        return _inherit_socket, (bytes(ForkingPickler.dumps(self._sock)),)
+
+
+def _closed(*args: Any) -> NoReturn:
+    """Stand in for reading and writing at ends that were closed."""
+    raise ConnectionAbortedError("the connection was closed on this side")
+
+
+def _inherit_socket(pickled: bytes) -> Socket:
+    return Socket(pickle.loads(pickled))
 
 
 def _inherit_pipes(read: Any, write: Any) -> Pipes:
@@ -130,6 +144,7 @@ class Connection:
     ) -> None:
         self.ends = ends
         self.owed = 0  # datapoints collected since the last grant
+        self.shared = False  # whether other processes write to it as well
         self.inbox: deque[Frame] = deque() if inbox is None else inbox
         self._arena, self._leases = arena, leases
         self.memory = leases.memory if leases is not None else None
@@ -176,11 +191,7 @@ class Connection:
 
     def readable(self) -> bool:
         """Say whether ``read`` would not have to wait."""
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            poll.register(self.ends.fds[0], select.POLLIN)
-            return bool(poll.poll(0))
-        return bool(select.select([self.ends.fds[0]], [], [], 0)[0])
+        return _readable(self.ends.fds[0], 0)
 
     @property
     def has_releases(self) -> bool:
@@ -188,12 +199,12 @@ class Connection:
         return self._leases is not None and bool(self._leases.returned)
 
     def releases(self) -> bytes:
-        """Return a frame that gives slots back, empty if there are none to give."""
+        """Return a frame that gives slots back, if not too many all of them; empty if there are none."""
         if self._leases is None or not self._leases.returned:
             return b""
         returned: deque[int] = self._leases.returned
         body: list[bytes] = []
-        while returned:
+        while returned and len(body) < _MAX_RELEASES:
             body.append(_OFFSET.pack(returned.popleft()))
         return note(RELEASE, len(body), b"".join(body))
 
@@ -212,7 +223,7 @@ class Connection:
     def flush(self) -> bool:
         """Write what is queued as far as it goes without waiting; say whether all went out."""
         backlog = self._backlog
-        if len(backlog) > 1 and sum(map(len, backlog)) < _CHUNK:
+        if len(backlog) > 1 and not self.shared and sum(map(len, backlog)) < _CHUNK:
             joined = b"".join(backlog)  # hundreds of small tasks with one system call
             backlog.clear()
             backlog.append(joined)
@@ -296,7 +307,7 @@ class Connection:
             try:
                 n = self.ends.read_into(buffer)
             except BlockingIOError:
-                select.select([self.ends.fds[0]], [], [])
+                _readable(self.ends.fds[0], None)
                 continue
             except ConnectionError:
                 return False
@@ -334,10 +345,25 @@ class Connection:
             stream = buffers.pop()
         return decode(stream, buffers)
 
+    def forget_unsent(self) -> None:
+        """In a forked process: what is queued is the other's to send."""
+        self.owed = 0
+        self._backlog.clear()
+
     def close(self) -> None:
-        """Close this side."""
+        """Close this side and let go of the shared memory: arrays that live in it keep what they need."""
         self.ends.close()
         self._backlog.clear()
+        self.inbox = deque()
+        self._arena = self._leases = self.memory = self._large = None
+
+
+def _readable(fd: int, timeout: float | None) -> bool:
+    if hasattr(select, "poll"):  # select() can't have descriptors above 1023
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(timeout))
+    return bool(select.select([fd], [], [], timeout)[0])
 
 
 def note(kind: int, number: int, body: bytes = b"") -> bytes:

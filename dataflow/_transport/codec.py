@@ -18,6 +18,9 @@ import numpy as np
 OUT_OF_BAND = 16 * 1024
 """Bytes from which a buffer is worth a slot of shared memory: below, copying is cheaper than the lease."""
 
+MAX_BUFFERS = 60_000
+"""As many buffers as can go out of band: a frame counts them, and one more, in 16 bits."""
+
 _PLAIN = frozenset({int, float, bool, str, bytes, type(None), complex})
 
 
@@ -34,7 +37,7 @@ def encode(obj: Any) -> tuple[bytes, Sequence[memoryview]]:
 
     def in_band(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()
-        if raw.nbytes < OUT_OF_BAND:
+        if raw.nbytes < OUT_OF_BAND or len(buffers) == MAX_BUFFERS:
             return True
         buffers.append(raw)
         return False
@@ -69,12 +72,13 @@ class _Pickler(pickle.Pickler):
             and not (obj.flags.forc and obj.flags.writeable)
             and not obj.dtype.hasobject
         ):
-            return obj.copy(order="K").__reduce_ex__(5)
+            return obj.copy(order="A").__reduce_ex__(5)
         return NotImplemented
 
 
-def _culprit(obj: Any, path: str = "datapoint") -> str:
+def _culprit(obj: Any, path: str = "datapoint", outer: tuple[int, ...] = ()) -> str:
     """Name the innermost part of ``obj`` that can't be pickled, by its path and type."""
+    outer = (*outer, id(obj))  # a part may refer to what it is a part of
     parts: Iterable[tuple[str, Any]] = ()
     if isinstance(obj, dict):
         parts = ((f"[{k!r}]", v) for k, v in obj.items())
@@ -83,8 +87,8 @@ def _culprit(obj: Any, path: str = "datapoint") -> str:
     elif hasattr(obj, "__dict__"):
         parts = ((f".{k}", v) for k, v in vars(obj).items())
     for name, value in parts:
-        if not _travels(value):
-            return _culprit(value, path + name)
+        if id(value) not in outer and not _travels(value):
+            return _culprit(value, path + name, outer)
     return f"{path} is a {type(obj).__qualname__}"
 
 

@@ -41,11 +41,21 @@ def _pickled(e: BaseException) -> bytes | None:
     # SystemExit or KeyboardInterrupt of a worker is not one of the consumer
     if not isinstance(e, Exception | DataFlowTerminated):
         return None
-    try:
-        data = pickle.dumps(e)
-        return data if type(pickle.loads(data)) is type(e) else None
-    except Exception:
-        return None
+    for dumps in (pickle.dumps, _by_value):
+        try:
+            data = dumps(e)
+            if type(pickle.loads(data)) is type(e):
+                return data
+        except Exception:
+            continue
+    return None
+
+
+def _by_value(e: BaseException) -> bytes:
+    """Pickle an exception whose class came by value itself, as those of a program's main file do."""
+    import cloudpickle
+
+    return bytes(cloudpickle.dumps(e))
 
 
 def rebuild(failure: Failure) -> BaseException:

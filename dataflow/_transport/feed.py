@@ -30,17 +30,23 @@ class Pass:
         source: what is iterated over.
         endless: begin again when it ends.
         room: how many datapoints may be read and not ``done``.
+        again_at: when there was no room, read on when this few are not done.
         pending: how many of an earlier pass are not done yet: they take room too.
         wake: called, from the thread, for each new item.
     """
 
     def __init__(
-        self, source: Iterable[Any], endless: bool, room: int, pending: int, wake: Callable[[], None]
+        self,
+        source: Iterable[Any],
+        endless: bool,
+        room: int,
+        again_at: int,
+        pending: int,
+        wake: Callable[[], None],
     ) -> None:
         self.items: deque[Any] = deque()
         self._source, self._endless = source, endless
-        self._room, self._wake = room, wake
-        self._again_at = room - max(1, room // 4)  # read on when this few are left: not one by one
+        self._room, self._again_at, self._wake = room, again_at, wake
         self._read, self._done = pending, 0  # one thread counts each
         self._blocked = self._cancelled = False
         self._signal: SimpleQueue[None] = SimpleQueue()
@@ -55,6 +61,7 @@ class Pass:
     def cancel(self) -> None:
         """Break it off as soon as the source returns."""
         self._cancelled = True
+        self._room = 0  # makes the thread look
         self._signal.put(None)
 
     def run(self) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from .._errors import DataFlowTerminated
 
-
 CLOSE_TIMEOUT = 1.0
 """Seconds that ``close`` waits for workers to end by themselves, for all together."""
 
@@ -82,6 +81,8 @@ class WorkerPool(ABC):
         """
         if not self.at_rest and not self._closed:
             self._stop("interrupted", error)
+        elif self._closed and not self._stopped and isinstance(error, Exception):
+            raise DataFlowTerminated(f"{self.name} was closed while it was in use") from error
         self.at_rest = False
 
     def is_running(self) -> bool:

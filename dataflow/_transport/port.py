@@ -82,6 +82,11 @@ class ProcessPort:
         """Send what went wrong."""
         self._write(self._connection.pack(ERROR, 0, tuple(describe_failure(e, name))))
 
+    def linger(self) -> None:
+        """Wait until the consumer ends this process: if it closed a socket first, last words may be lost."""
+        while self._connection.read():
+            self._connection.inbox.clear()
+
     def close(self) -> None:
         """Close the connection. What was sent still arrives."""
         self._connection.close()
@@ -115,4 +120,5 @@ def work(setup: Setup, code: Any, index: int) -> None:
             pass
         except BaseException as e:
             port.fail(e, setup.name)
+            port.linger()
     port.close()

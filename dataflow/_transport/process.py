@@ -124,8 +124,8 @@ def start_process(
 def _start_helpers(method: str) -> None:
     """Start the processes that multiprocessing itself needs: not while SIGINT is blocked.
 
-    The start of its resource tracker unblocks it, and its fork server would hand the blocking on to all that it
-    ever forks.
+    The start of its resource tracker unblocks it, and its fork server would hand the blocking on to all
+    that it ever forks.
     """
     if method == "forkserver":
         from multiprocessing import forkserver
@@ -215,8 +215,8 @@ _hooked = False
 def close_at_exit(thing: Closeable) -> None:
     """Have ``thing.close()`` called before this process ends, unless ``closed`` comes first.
 
-    It is kept alive until then: workers that nobody refers to any more, as after a Ctrl-C in the wrong moment,
-    would keep the program from ending. In a forked process ``thing.abandon()`` is called.
+    It is kept alive until then: workers that nobody refers to any more, as after a Ctrl-C in the wrong
+    moment, would keep the program from ending. In a forked process ``thing.abandon()`` is called.
 
     Exit hooks run last in, first out, and multiprocessing's own waits for all children: ours must come later
     than that, so it is registered after its import.

@@ -10,6 +10,8 @@ import contextlib
 import os
 import pickle
 import select
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -17,13 +19,19 @@ from typing import Any, NoReturn
 from .._errors import WorkerError
 from .channel import CREDIT, DATA, END, ERROR, Connection, Frame, connected_ends, note
 from .failure import Failure, rebuild
-from .pool import Message, Worker, WorkerPool
+from .pool import CLOSE_TIMEOUT, Message, Worker, WorkerPool
 from .port import Entry, Setup, work
-from .process import choose_context, close_at_exit, describe_end, pidfd_of, start_process
+from .process import choose_context, close_at_exit, closed, describe_end, pidfd_of, start_process
 from .shm import Arena, Leases, Memory, new_memory
 
 _SLACK = 32 << 20
 """Bytes of shared memory, over all workers, that the consumer may keep beyond what is in flight."""
+
+_LOOK_AROUND = 0.1
+"""Seconds after which to look whether workers have ended that there is no pidfd of."""
+
+_STATUS_TIMEOUT = 0.2
+"""Seconds after the end of a process in which its exit status comes: a fork server has to send it."""
 
 _GONE = 0xFF  # kind of the last frame of a worker: put in by the parent when the worker has ended
 
@@ -45,20 +53,34 @@ class ProcessWorker(Worker):
 
     def wait_ended(self, timeout: float) -> bool:
         """Wait until the process has ended, ``timeout`` seconds at most; say whether it has."""
-        if self.pidfd >= 0 and not self.has_ended():
-            # not by join(), which waits for a pipe that children of the worker may hold open
-            poll = select.poll()
-            poll.register(self.pidfd, select.POLLIN)
-            poll.poll(timeout * 1000)
-        elif self.pidfd < 0:
+        if self.has_ended():
+            return True
+        if self.pidfd < 0:
             self.process.join(timeout)
-        return self.has_ended()
+            return self.has_ended()
+        # not by join(), which waits for a pipe that children of the worker may hold open
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if not poll.poll(timeout * 1000):
+            return False
+        if not self.has_ended():
+            self.process.join(_STATUS_TIMEOUT)
+        return True
+
+    def end(self, deadline: float) -> None:
+        """Wait until the process has ended; after ``deadline`` kill it."""
+        if not self.wait_ended(max(0.0, deadline - time.monotonic())):
+            self.process.kill()
+            self.wait_ended(CLOSE_TIMEOUT)
+        with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
+            self.process.close()
 
     def close(self) -> None:
         """Give up everything but the process."""
         self.connection.close()
         for memory in self._memories:
             memory.close()
+        self._memories.clear()
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
@@ -90,8 +112,8 @@ class ProcessPool(WorkerPool):
         tasks: bool = False,
     ) -> None:
         super().__init__(name)
-        self._set_up(tasks, max(1, in_flight // num // 4))
         context = choose_context(start_method)
+        self._set_up(tasks, max(1, in_flight // num // 4))
         close_at_exit(self)
         try:
             for index in range(num):
@@ -109,6 +131,8 @@ class ProcessPool(WorkerPool):
         self._tasks = tasks
         self._grant_at = grant_at
         self._waiting = self._woken = False
+        self._using = threading.RLock()  # the descriptors of the workers: nobody may close them meanwhile
+        self._waking = threading.RLock()  # the same for that of wake()
         self._wake_ours, self._wake_theirs = connected_ends()
         self._wake_ours.dont_wait()
         self._wake_theirs.dont_wait()
@@ -140,6 +164,7 @@ class ProcessPool(WorkerPool):
                 memory.close()
             raise
         finally:
+            self._starting = None
             theirs.close()
         self._add(ProcessWorker(name, process, connection, memories))
 
@@ -148,22 +173,24 @@ class ProcessPool(WorkerPool):
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the workers ``count`` tasks off ``items``, so that they have as many each as can be."""
         level = -(-(sum(w.outstanding for w in self.workers) + count) // len(self.workers))
-        for worker in self.workers:
-            share = min(count, level - worker.outstanding)
-            if share > 0:
-                connection = worker.connection
-                for task in range(number, number + share):
-                    connection.queue(connection.pack(DATA, task, items.popleft()))
-                number += share
-                count -= share
-                worker.outstanding += share
-                connection.flush()
+        with self._using:
+            for worker in self.workers:
+                share = min(count, level - worker.outstanding)
+                if share > 0:
+                    connection = worker.connection
+                    for task in range(number, number + share):
+                        connection.queue(connection.pack(DATA, task, items.popleft()))
+                    number += share
+                    count -= share
+                    worker.outstanding += share
+                    connection.flush()
 
     def submit_end(self) -> None:
         """Send every worker an END. Each answers with one when all that it got before is done."""
-        for worker in self.workers:
-            worker.connection.queue([note(END, 0)])
-            worker.connection.flush()
+        with self._using:
+            for worker in self.workers:
+                worker.connection.queue([note(END, 0)])
+                worker.connection.flush()
 
     # ---- results
 
@@ -180,8 +207,9 @@ class ProcessPool(WorkerPool):
             if not self._tasks:
                 connection.owed += 1
                 if connection.owed >= grant_at:
-                    self._grant(connection)
-                    connection.flush()
+                    with self._using:
+                        self._grant(connection)
+                        connection.flush()
             value = None
             if kind == DATA and not n_buffers:  # most datapoints: without the call of unpack()
                 value = pickle.loads(body)
@@ -194,15 +222,16 @@ class ProcessPool(WorkerPool):
         self._woken = True
         if self._waiting:
             self._waiting = False
-            with contextlib.suppress(OSError):  # full of calls, or closed
+            with self._waking, contextlib.suppress(OSError):  # full of calls, or closed
                 self._wake_theirs.write(b"w")
 
     def _fill(self) -> None:
         """Wait until there is something in the inbox, or until woken."""
         while not self._inbox:
             self.check()
-            if not self._receive() and self._wait():
-                return
+            with self._using:
+                if not self._receive() and self._wait():
+                    return
 
     def _receive(self) -> bool:
         """Read what has come, without waiting; say whether something has."""
@@ -221,7 +250,7 @@ class ProcessPool(WorkerPool):
 
     def _wait(self) -> bool:
         """Send what is due, then wait until something happens; say whether it was a call of ``wake``."""
-        reads, writes = [self._wake_ours.fds[0]], []
+        reads, writes, watched = [self._wake_ours.fds[0]], [], True
         for worker in self.workers:
             if worker.gone:
                 continue
@@ -233,19 +262,24 @@ class ProcessPool(WorkerPool):
             reads.append(connection.ends.fds[0])
             if worker.pidfd >= 0:
                 reads.append(worker.pidfd)
+            else:
+                watched = False
             if not connection.flush():
                 writes.append(connection.ends.fds[1])
         self._waiting = True  # from here on, wake() writes to the pipe; before, it only leaves a note
         if not self._woken:
-            ended = _wait_for(reads, writes)
+            self.at_rest = True
+            ended = _wait_for(reads, writes, None if watched else _LOOK_AROUND)
+            self.at_rest = False
+            if self._closed:  # meanwhile, by a signal handler
+                return True
             for worker in self.workers:
                 if not worker.gone and (worker.pidfd in ended if worker.pidfd >= 0 else worker.has_ended()):
                     self._drain(worker)
         self._waiting = False
         woken, self._woken = self._woken, False
-        with contextlib.suppress(BlockingIOError):
-            if woken:
-                self._wake_ours.read(4096)
+        with contextlib.suppress(BlockingIOError):  # also when not woken: a call may have come late
+            self._wake_ours.read(4096)
         return woken
 
     def _grant(self, connection: Connection) -> None:
@@ -268,6 +302,7 @@ class ProcessPool(WorkerPool):
 
     def _fail(self, frame: Frame) -> NoReturn:
         """Close the pool and raise what a frame says."""
+        self._check_open()  # if it was closed, that is why workers have ended
         connection, kind, *_ = frame
         worker = self._by_connection[connection]
         if kind == _GONE:
@@ -280,35 +315,42 @@ class ProcessPool(WorkerPool):
         raise error
 
     def abandon(self) -> None:
-        """In a process that was forked while the pool existed: close what was inherited of it."""
-        if self._owner != os.getpid():
-            for connection in (*self._by_connection, self._starting):
-                if connection is not None:
-                    connection.close()
+        """In a process that was forked while the pool existed: give up what was inherited of it."""
+        if self._starting is not None:
+            self._starting.ends.close()  # but not its memory: this may be the worker that is being started
+        self._give_up()
 
     def close(self) -> None:
         """End the workers and give up everything. Can be called again, and from any thread."""
         if self._closed:
             return
         self._closed = True
-        if self._owner == os.getpid():
-            for worker in self.workers:
-                worker.process.terminate()
-            for worker in self.workers:
-                if not worker.wait_ended(1.0):
-                    worker.process.kill()
-                    worker.wait_ended(1.0)
-                worker.process.close()
+        closed(self)
+        if self._owner != os.getpid():
+            self._give_up()
+            return
+        for worker in self.workers:
+            worker.process.terminate()
+        deadline = time.monotonic() + CLOSE_TIMEOUT
+        for worker in self.workers:
+            worker.end(deadline)
+        self.wake()
+        unused = self._using.acquire(timeout=CLOSE_TIMEOUT)
+        with self._waking:
+            self._give_up()
+        if unused:
+            self._using.release()
+
+    def _give_up(self) -> None:
         for worker in self.workers:
             worker.close()
         self._wake_ours.close()
         self._wake_theirs.close()
-        self._inbox.clear()
+        self._inbox = deque()  # a new one: somebody may be about to take from the old one
 
 
-def _wait_for(reads: list[int], writes: list[int]) -> set[int]:
-    """Wait until a descriptor is ready; return those that are. Also return now and then without pidfd."""
-    timeout = None if hasattr(os, "pidfd_open") else 0.1  # then the end of a worker must be looked for
+def _wait_for(reads: list[int], writes: list[int], timeout: float | None) -> set[int]:
+    """Wait until a descriptor is ready, or for ``timeout`` seconds; return those that are."""
     if not hasattr(select, "poll"):
         ready, writable, _ = select.select(reads, writes, [], timeout)
         return {*ready, *writable}

@@ -7,42 +7,68 @@ reader as a whole, so frames are read one at a time and under a lock.
 from __future__ import annotations
 
 import importlib.util
+import mmap
 import os
+import tempfile
+import threading
 from typing import Any
 
+from .._errors import WorkerError
 from .channel import Connection
 from .pool import WorkerPool
 from .port import Entry
 from .process import choose_context, inherited_fd
 from .processes import ProcessPool, ProcessWorker
-from .shm import Leases, anonymous_file
+from .shm import Leases, anonymous_file, has_memfd
 
 
 class RecordLock:
-    """A lock between processes that the kernel releases when its holder dies, however it dies."""
+    """A lock between processes that the kernel releases when its holder dies, however it dies.
+
+    A byte that all share says whether the holder was through with what it did.
+    """
 
     def __init__(self, fd: int | None = None) -> None:
-        self._fd = anonymous_file() if fd is None else fd
+        self._fd = _lockable_file() if fd is None else fd
+        self._busy = mmap.mmap(self._fd, mmap.PAGESIZE)
 
     def __enter__(self) -> None:
-        """Wait for the lock."""
+        """Wait for the lock.
+
+        Raises:
+            WorkerError: a holder died, or was interrupted, in the middle.
+        """
         import fcntl
 
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        if self._busy[0]:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+            raise WorkerError("another process that takes from it too ended in the middle of a datapoint")
+        self._busy[0] = 1
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         """Release it."""
         import fcntl
 
+        self._busy[0] = kind is not None
         fcntl.lockf(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Give it up."""
+        self._busy.close()
         os.close(self._fd)
 
     def __reduce__(self) -> Any:
         """Travel to a worker that is being started without fork."""
         return _inherit_lock, (inherited_fd(self._fd),)
+
+
+def _lockable_file() -> int:
+    if has_memfd():
+        return anonymous_file(mmap.PAGESIZE)
+    with tempfile.TemporaryFile() as file:  # shared memory by name has no locks everywhere
+        file.truncate(mmap.PAGESIZE)
+        return os.dup(file.fileno())
 
 
 def _inherit_lock(fd: Any) -> RecordLock:
@@ -67,9 +93,10 @@ class SharedPool(ProcessPool):
     def __init__(
         self, entry: Entry, code: Any, num: int, *, name: str, start_method: str | None, in_flight: int
     ) -> None:
+        context = choose_context(start_method)
         # Without record locks: whoever is killed while holding the lock leaves the others waiting.
         has_record_locks = importlib.util.find_spec("fcntl") is not None
-        self._lock: Any = RecordLock() if has_record_locks else choose_context(start_method).Lock()
+        self._lock: Any = RecordLock() if has_record_locks else context.Lock()
         self._reader = os.getpid()
         super().__init__(entry, code, num, name=name, start_method=start_method, in_flight=in_flight)
         self._grant_at = 1  # nobody knows how much the others have collected
@@ -78,9 +105,10 @@ class SharedPool(ProcessPool):
         """Raise if the pool can't be used. Unlike others it can be in any process."""
         if self._reader != os.getpid():
             self._reader = os.getpid()
+            self._using = threading.RLock()  # a thread that is not here may hold it
             self._inbox.clear()  # what had come when this process was forked is the other's
             for worker in self.workers:
-                worker.connection.owed = 0
+                worker.connection.forget_unsent()
         self._check_open()
 
     def _receive(self) -> bool:
@@ -97,8 +125,14 @@ class SharedPool(ProcessPool):
     def _drain(self, worker: ProcessWorker) -> None:
         """Wait for the next ``_receive``: somebody may be reading the last words."""
 
+    def _add(self, worker: ProcessWorker) -> None:
+        worker.connection.shared = True
+        super()._add(worker)
+
     def abandon(self) -> None:
-        """Keep everything: it may be used here too."""
+        """Keep everything, as it may be used here too, but in a worker of its own."""
+        if self._starting is not None:
+            super().abandon()
 
     def close(self) -> None:
         """End the workers, if this process started them, and give up everything."""

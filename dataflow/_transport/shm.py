@@ -41,17 +41,16 @@ class Memory:
             self.size = 1 << 28  # Windows promises all of it at once
             self.bytes = self._map()
             return
-        self._fd = anonymous_file()
         self.size = _LARGEST
         while True:  # a limit on addresses (ulimit -v) or file size may not allow the largest
             try:
-                os.ftruncate(self._fd, self.size)
+                self._fd = anonymous_file(self.size)
                 self.bytes = self._map()
                 return
             except OSError:
+                self.close()
                 self.size //= 4
                 if self.size < _SMALLEST:
-                    self.close()
                     raise
 
     def _map(self) -> np.ndarray[Any, Any]:
@@ -94,14 +93,29 @@ def _attach(fd: Any, tag: str, size: int) -> Memory:
     return memory
 
 
-def anonymous_file() -> int:
-    """Return a file descriptor of memory without a name."""
-    if hasattr(os, "memfd_create") and not os.environ.get("DATAFLOW_NO_MEMFD"):
+def has_memfd() -> bool:
+    """Say whether files in memory need no name from the start."""
+    return hasattr(os, "memfd_create") and not os.environ.get("DATAFLOW_NO_MEMFD")
+
+
+def anonymous_file(size: int) -> int:
+    """Return a descriptor of a file of ``size`` zeros in memory, without a name.
+
+    Raises:
+        OSError: it can't be had.
+    """
+    if has_memfd():
         # Not subject to the size of /dev/shm, which is 64 MB in many containers.
-        return os.memfd_create("dataflow", os.MFD_CLOEXEC)
+        fd = os.memfd_create("dataflow", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
     from multiprocessing.shared_memory import SharedMemory
 
-    named = SharedMemory(create=True, size=_SMALLEST)
+    named = SharedMemory(create=True, size=size)
     try:
         return os.dup(named._fd)  # type: ignore[attr-defined]  # there is no public way to its descriptor
     finally:
@@ -249,12 +263,13 @@ _fork_hooked = False
 def _hook_fork() -> None:
     global _fork_hooked
     if not _fork_hooked and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_parent=_pin_leased, after_in_child=_forget_leased)
+        # also before: no lease may end in between
+        os.register_at_fork(before=_pin_leased, after_in_parent=_pin_leased, after_in_child=_forget_leased)
         _fork_hooked = True
 
 
 def _pin_leased() -> None:
-    """After a fork the child has the arrays too: their slots can't be written again."""
+    """At a fork the child gets the arrays too: their slots can't be written again."""
     for leases in list(_all_leases):
         for lease in list(leases._live.values()):
             lease.pinned = True
@@ -263,3 +278,4 @@ def _pin_leased() -> None:
 def _forget_leased() -> None:
     for leases in list(_all_leases):
         leases._live.clear()
+        leases.returned.clear()
