@@ -19,9 +19,12 @@ def check_split(owner: object, name: str, names: Sequence[str]) -> None:
         raise ValueError(f"{type(owner).__name__}: unknown split {name!r}, expected one of {list(names)}")
 
 
-def one_pass(ds: RNGDataFlow[Any]) -> list[int]:
-    """Return the order of one pass over a data set: 0 to n - 1, shuffled if ``ds.shuffle``."""
-    order = np.arange(len(ds))
+def one_pass(ds: RNGDataFlow[Any], n: int) -> list[int]:
+    """Return the order of one pass over ``n`` datapoints: 0 to n - 1, shuffled if ``ds.shuffle``.
+
+    ``n`` is not ``len(ds)``: programs override that, with sizes of their own.
+    """
+    order = np.arange(n)
     if ds.shuffle:  # type: ignore[attr-defined]
         ds.rng.shuffle(order)
     indices: list[int] = order.tolist()

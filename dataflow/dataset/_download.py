@@ -120,9 +120,10 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: str
         raise ValueError(f"{tar.name!r} is not safe to unpack: {member.name!r} is outside the target")
     if member.isdir():
         os.makedirs(path, exist_ok=True)
-    elif source := tar.extractfile(member) if member.isfile() else None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with source, open(path, "wb") as target:
-            shutil.copyfileobj(source, target)
-    else:
+        return
+    source = tar.extractfile(member) if member.isfile() else None
+    if source is None:
         raise ValueError(f"{tar.name!r} is not safe to unpack: {member.name!r} is a link or a device")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with source, open(path, "wb") as target:
+        shutil.copyfileobj(source, target)

@@ -70,7 +70,7 @@ class BSDS500(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, boundaries]``; both are copies."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.data)):
             yield [self.data[k].copy(), self.label[k].copy()]
 
 

@@ -55,5 +55,5 @@ class Caltech101Silhouettes(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``; the image is a copy."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.images)):
             yield [self.images[k].copy(), self.labels[k]]

@@ -101,7 +101,7 @@ class CifarBase(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``; both the list and the image are copies."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.data)):
             image, label = self.data[k]
             yield [image.copy(), label]
 

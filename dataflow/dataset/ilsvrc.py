@@ -15,6 +15,7 @@ from ..base import RNGDataFlow
 from ..utils import logger
 from ..utils._optional import require
 from ..utils.fs import get_dataset_path, mkdir_p
+from ..utils.loadcaffe import get_caffe_pb
 from ..utils.timer import timed_operation
 from ._common import check_directory, check_split, one_pass, read_bgr, read_lines
 from ._download import RemoteFile, fetch_and_unpack
@@ -92,8 +93,6 @@ class ILSVRCMeta:
         Returns:
             BGR float32 (256, 256, 3), from 0 to 255, or of the given size.
         """
-        from ..utils.loadcaffe import get_caffe_pb
-
         blob = get_caffe_pb().BlobProto()
         with open(os.path.join(self.dir, "imagenet_mean.binaryproto"), "rb") as f:
             blob.ParseFromString(f.read())
@@ -185,7 +184,7 @@ class ILSVRC12Files(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[path, label]``."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.imglist)):
             file, label = self.imglist[k]
             yield [os.path.join(self.full_dir, file), label]
 

@@ -138,7 +138,7 @@ class Mnist(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``; the image is a copy."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.images)):
             yield [self.images[k, :, :, 0].copy(), self.labels[k]]
 
 

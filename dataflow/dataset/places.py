@@ -73,7 +73,7 @@ class Places365Standard(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self._files)):
             file, label = self._files[k]
             yield [read_bgr(os.path.join(self.dir, file)), label]
 

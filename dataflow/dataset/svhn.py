@@ -61,7 +61,7 @@ class SVHNDigit(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``; the image is a copy."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.X)):
             yield [self.X[k].copy(), self.Y[k]]
 
     @staticmethod

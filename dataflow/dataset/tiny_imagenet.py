@@ -66,6 +66,6 @@ class TinyImageNet(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield ``[image, label]``."""
-        for k in one_pass(self):
+        for k in one_pass(self, len(self.imglist)):
             path, label = self.imglist[k]
             yield [read_bgr(path), label]

@@ -207,6 +207,9 @@ def enable_death_signal(_warn: bool = True) -> None:
 
     Args:
         _warn: log a warning, once, where that is not possible.
+
+    Raises:
+        OSError: the kernel refuses.
     """
     if not sys.platform.startswith("linux"):
         if _warn:

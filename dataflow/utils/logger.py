@@ -67,13 +67,14 @@ class _StdoutHandler(logging.Handler):
         try:
             if sys.stdout is not None:  # None in a windowed program
                 sys.stdout.write(self.format(record) + "\n")
-                sys.stdout.flush()
+                getattr(sys.stdout, "flush", bool)()
         except Exception:
             self.handleError(record)
 
 
 def _stdout_is_terminal() -> bool:
-    return not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    # what a program puts in the place of sys.stdout often has no more than write()
+    return not os.environ.get("NO_COLOR") and getattr(sys.stdout, "isatty", bool)()
 
 
 LOG_DIR: str | None = None

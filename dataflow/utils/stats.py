@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ._deprecated import renamed_arguments
+
 __all__ = ["Accuracy", "BinaryStatistics", "OnlineMoments", "RatioCounter", "StatCounter"]
 
 
@@ -73,6 +75,7 @@ class RatioCounter:
         self._count = 0
         self._total = 0
 
+    @renamed_arguments(cnt="count", tot="total")
     def feed(self, count: int, total: int = 1) -> None:
         """Add ``count`` of ``total``.
 

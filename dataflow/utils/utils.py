@@ -131,7 +131,7 @@ def _refresh_interval(stream: Any) -> float:
             raise ValueError(
                 f"TENSORPACK_PROGRESS_REFRESH={setting!r}: expected a number of seconds, such as 0.5"
             ) from None
-    if stream is not None and (stream.isatty() or type(stream).__module__.startswith("ipykernel")):
+    if getattr(stream, "isatty", bool)() or type(stream).__module__.startswith("ipykernel"):
         return 0.5
     if "SLURM_JOB_ID" in os.environ:
         return 60 if int(os.environ.get("SLURM_JOB_NUM_NODES") or 1) > 1 else 15

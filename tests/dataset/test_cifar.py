@@ -141,6 +141,15 @@ def test_a_consumer_can_not_alter_the_data(cifar10):
     assert all(len(point) == 2 and point[0].any() for point in ds)
 
 
+def test_a_subclass_with_a_size_of_its_own(cifar10):
+    class Mine(Cifar10):
+        def size(self):
+            return 50000
+
+    ds = Mine("test", dir=cifar10)
+    assert len(ds) == 50000 and len(list(ds)) == 2
+
+
 def test_means(cifar10):
     ds = Cifar10("train", dir=cifar10)
     train = np.concatenate([rows_of(k) for k in range(1, 6)])

@@ -95,7 +95,6 @@ def test_broken_list(meta, text, error):
 
 
 def test_mean(meta):
-    pytest.importorskip("dataflow.utils.loadcaffe")
     mean = ILSVRCMeta(meta).get_per_pixel_mean()
     planes = (np.arange(3 * 256 * 256, dtype=np.float32) / 1000).reshape(3, 256, 256)
     assert mean.shape == (256, 256, 3) and mean.dtype == np.float32

@@ -122,6 +122,20 @@ def test_no_stdout_is_no_error(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_stdout_of_the_programs_own(monkeypatch, capsys):
+    class Tee:  # no flush, no isatty
+        def __init__(self):
+            self.text = ""
+
+        def write(self, text):
+            self.text += text
+
+    tee = Tee()
+    monkeypatch.setattr(sys, "stdout", tee)
+    logger.info("x")
+    assert re.fullmatch(LINE + "x\n", tee.text) and capsys.readouterr().err == ""
+
+
 def test_root_handlers_do_not_print_it_again(capsys):
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

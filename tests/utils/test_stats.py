@@ -95,3 +95,10 @@ def test_online_moments_of_arrays_and_of_too_little():
         _ = m.variance
     m.feed(np.array([3.0, 2.0]))
     assert m.mean.tolist() == [2, 2] and m.variance.tolist() == [2, 0]
+
+
+def test_ratio_counter_takes_the_old_names():
+    c = RatioCounter()
+    with pytest.warns(DeprecationWarning, match="'count'"):
+        c.feed(cnt=1, total=2)
+    assert c.ratio == 0.5
