@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy as np
 from .._map import MapData
 from ..base import RNGDataFlow
 from ..utils import logger
-from ..utils.serialize import loads
+from ..utils.serialize import decoder, loads
 from ..utils.utils import get_tqdm
 from .lmdb_file import KEYS, Database, open_database
-from .lmdb_keys import FormattedKeys, PackedKeys, as_key, decode_keys
+from .lmdb_keys import FormattedKeys, Keys, PackedKeys, as_key, decode_keys
 from .located import located
 
 __all__ = ["LMDBData", "LMDBDataDecoder", "LMDBDatapoints", "deserialize_pair"]
@@ -57,7 +58,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         self.shuffle = shuffle
         self._allow_pickle = allow_pickle
         self._database: Database | None = None
-        self._keys: Sequence[bytes] | None = None
+        self._keys: Keys | None = None
         self._order: np.ndarray[Any, Any] | None = None
 
         database = self._opened()
@@ -70,7 +71,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         if shuffle and keys is None and not self._lists_keys:
             self._keys = self._scan()
 
-    def _given(self, keys: Sequence[str | bytes] | str) -> Sequence[bytes]:
+    def _given(self, keys: Sequence[str | bytes] | str) -> Keys:
         if isinstance(keys, str):
             return FormattedKeys(keys, self._size)
         if isinstance(keys, bytes):
@@ -93,7 +94,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             yield key
 
     @property
-    def keys(self) -> Sequence[bytes] | None:
+    def keys(self) -> Keys | None:
         """The keys, as an immutable list of bytes; None if they are not known and not needed."""
         if self._keys is None and self._lists_keys:
             value = self._opened().get(KEYS)
@@ -120,42 +121,62 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         Raises:
             KeyError: a key is not in the database.
         """
-        return self.read(buffers=False)
-
-    def read(self, buffers: bool) -> Iterator[list[Any]]:
-        """Yield as ``__iter__`` does.
-
-        Args:
-            buffers: whether the values are views of the database rather than bytes. Each one is valid until
-                the next one is asked for.
-        """
-        if self.shuffle or self._chosen:
-            return self._by_key(buffers)
-        return self._by_position(buffers)
-
-    def _by_position(self, buffers: bool) -> Iterator[list[Any]]:
-        with self._opened().env.begin(buffers=buffers) as txn:
-            for key, value in txn.cursor():
-                if key != KEYS:
-                    yield [key, value]
-
-    def _by_key(self, buffers: bool) -> Iterator[list[Any]]:
-        keys = self.keys or ()
-        order: Iterable[int] = range(len(keys))
-        if self.shuffle:
-            if self._order is None:
-                self._order = np.arange(len(keys), dtype=np.uint32)
-            # in place: each pass shuffles the order of the last one, as a fixed seed always had it
-            self.rng.shuffle(self._order)
-            order = self._order.copy().data
-        with self._opened().env.begin(buffers=buffers) as txn:
-            get = txn.get
-            for index in order:
-                key = keys[index]
-                value = get(key)
+        if not self.shuffle and not self._chosen:
+            with self._opened().env.begin() as txn:
+                for key, value in txn.cursor():
+                    if key != KEYS:
+                        yield [key, value]
+            return
+        keys = self._keys_of_pass()
+        with self._opened().env.begin() as txn:
+            for key in keys:
+                value = txn.get(key)
                 if value is None:
-                    raise KeyError(f"{self._lmdb_path} has no record with the key {key!r}")
+                    raise self._unknown(key)
                 yield [key, value]
+
+    def decoded(self, decode: Callable[[memoryview], Any]) -> Iterator[Any]:
+        """Yield the values alone, decoded; ``decode`` gets a view of the database, not a copy.
+
+        Raises:
+            ValueError: ``decode`` raised one; the record is named.
+        """
+        with self._opened().env.begin(buffers=True) as txn:
+            cursor = txn.cursor()
+            key = None
+            try:
+                if self.shuffle or self._chosen:
+                    for key in self._keys_of_pass():
+                        value = txn.get(key)
+                        if value is None:
+                            raise self._unknown(key)
+                        yield decode(value)
+                elif cursor.last() and (not self._lists_keys or cursor.key() == KEYS):
+                    # the list of keys comes last: there is nothing to skip, so the keys need not be looked at
+                    cursor.first()
+                    for value in islice(cursor.iternext(keys=False), self._size):
+                        yield decode(value)
+                else:
+                    for name, value in cursor:
+                        if name != KEYS:
+                            yield decode(value)
+            except ValueError as e:
+                raise located(e, f"{self._lmdb_path}: the record {key or bytes(cursor.key())!r}") from e
+
+    def _keys_of_pass(self) -> Iterator[bytes]:
+        keys = self.keys
+        if keys is None:  # shuffle was switched on later
+            keys = self._keys = self._scan()
+        if not self.shuffle:
+            return iter(keys)
+        if self._order is None:
+            self._order = np.arange(len(keys), dtype=np.uint32)
+        # in place: each pass shuffles the order of the last one, as a fixed seed always had it
+        self.rng.shuffle(self._order)
+        return keys.take(self._order)
+
+    def _unknown(self, key: bytes) -> KeyError:
+        return KeyError(f"{self._lmdb_path} has no record with the key {key!r}")
 
     def _opened(self) -> Database:
         """Return the database, opened in this process."""
@@ -215,10 +236,4 @@ class LMDBDatapoints(MapData):
         if self.func is not deserialize_pair or type(self.ds) is not LMDBData:
             yield from super().__iter__()  # a program has put something of its own there
             return
-        allow_pickle = self._allow_pickle
-        for key, value in self.ds.read(buffers=True):
-            try:
-                dp = loads(value, allow_pickle=allow_pickle)
-            except ValueError as e:
-                raise located(e, f"{self.ds._lmdb_path}: the record {bytes(key)!r}") from e
-            yield dp
+        yield from self.ds.decoded(decoder(self._allow_pickle))

@@ -15,8 +15,8 @@ __all__ = ["KEYS", "Database", "data_file", "is_lmdb", "open_database", "write_d
 KEYS = b"__keys__"
 """The record that lists the keys of all others."""
 
-_FIRST_MAP_SIZE = 64 << 20
-_PENDING_BYTES = 32 << 20  # put at once; kept until they are committed, in case the map must grow
+_FIRST_MAP_SIZE = 1 << 30
+_PENDING_BYTES = 2 << 20  # committed at once, and kept until then, in case the map must grow
 _MAGIC = b"\xde\xc0\xef\xbe"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -38,6 +38,10 @@ class Keys(Sequence[bytes]):
             return [self._key(i) for i in range(len(self))[index]]
         return self._key(range(len(self))[index])
 
+    def take(self, order: np.ndarray[Any, Any]) -> Iterator[bytes]:
+        """Yield the keys at some indices."""
+        return map(self._key, order.data)
+
     @abstractmethod
     def _key(self, index: int) -> bytes:
         """Return the key at an index from 0 to ``len(self) - 1``."""
@@ -70,6 +74,15 @@ class PackedKeys(Keys):
     def __len__(self) -> int:
         """Return the number of keys."""
         return len(self._starts)
+
+    def take(self, order: np.ndarray[Any, Any]) -> Iterator[bytes]:
+        """Yield the keys at some indices."""
+        data, starts = self._data, np.asarray(self._starts)[order]
+        if isinstance(self._lengths, int):
+            length = self._lengths
+            return (data[start : start + length] for start in starts.data)
+        ends = starts + self._lengths[order]
+        return (data[start:end] for start, end in zip(starts.data, ends.data, strict=True))
 
     def _key(self, index: int) -> bytes:
         start = int(self._starts[index])

@@ -16,14 +16,15 @@ import numpy as np
 from ._msgpack_view import decode_large
 from ._unpickle import UnsafePickleError, loads_pickle
 
-__all__ = ["pack", "unpack"]
+__all__ = ["LARGE", "pack", "small_unpacker", "unpack"]
 
 TUPLE, SET, FROZENSET, BIG_INT, OBJECT_ARRAY, RECORD_ARRAY = range(1, 7)
 """The codes of our extension types. Written in files: never change one."""
 
 _BASES: tuple[type[Any], ...] = (dict, list, str, bytes, float)
 _BUFFER = 64 * 1024  # bytes a Packer begins with: its own default of 1 MiB costs more to get than to fill
-_LARGE = 64 * 1024  # bytes from which the decoder without a second copy pays
+LARGE = 64 * 1024
+"""Bytes from which the decoder without a second copy pays."""
 _SURROGATES = "surrogatepass"  # Python's str can hold them, e.g. in file names
 
 
@@ -158,16 +159,12 @@ def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = Non
             not allowed.
         ValueError: the msgpack is damaged.
     """
-    if len(data) >= _LARGE:
-        found, value = decode_large(data, TUPLE, partial(_unpack, allow_pickle=allow_pickle))
-        if found:
-            return value
-    return _unpack(data, allow_pickle)
-
-
-def _unpack(data: Any, allow_pickle: bool | None = None) -> Any:
-    unpackb = _unpackb(allow_pickle)
+    unpackb = small_unpacker(allow_pickle)
     try:
+        if len(data) >= LARGE:
+            found, value = decode_large(data, TUPLE, unpackb)
+            if found:
+                return value
         try:
             return unpackb(data)
         except UnicodeDecodeError:  # before 2017 arrays and bytes were written as text
@@ -179,7 +176,8 @@ def _unpack(data: Any, allow_pickle: bool | None = None) -> Any:
 
 
 @cache
-def _unpackb(allow_pickle: bool | None) -> Callable[..., Any]:
+def small_unpacker(allow_pickle: bool | None) -> Callable[..., Any]:
+    """Return a function that does the same for values below ``LARGE``, only without its care for errors."""
     import msgpack
 
     return partial(
@@ -219,7 +217,7 @@ def _from_ext(code: int, data: bytes, allow_pickle: bool | None) -> Any:
         return int.from_bytes(data, "little", signed=True)
     if code not in (TUPLE, SET, FROZENSET, OBJECT_ARRAY, RECORD_ARRAY):
         return ExtType(code, data)
-    items = _unpack(data, allow_pickle)
+    items = unpack(data, allow_pickle)
     if code == TUPLE:
         return tuple(items)
     if code == SET:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ _ARRAY = b"\x85\xc4\x02nd\xc3\xc4\x04type"
 _PLAIN_KIND = b"\xc4\x04kind\xc4\x00\xc4\x05shape"
 _DATA = b"\xc4\x04data"
 _HEADER = 160  # bytes that hold the header of an array: type, shape of up to 15 dimensions
+_MAX_HEADERS = 256  # remembered
 _LENGTH_SIZES = {
     0xC4: 1,
     0xC5: 2,
@@ -98,50 +99,83 @@ def _container(view: memoryview, tuple_code: int, decode: Callable[[Any], Any]) 
 
 def _items(view: memoryview, begin: int, count: int, decode: Callable[[Any], Any]) -> tuple[list[Any], int]:
     """Return ``count`` values that begin at ``begin``, and where they end."""
-    items = []
+    items: list[Any] = []
     for _ in range(count):
-        if view[begin] == 0x85:
-            array, end = _array(view, begin)
+        first = view[begin]
+        if first < 0x80:
+            items.append(first)
+            begin += 1
+        elif first == 0x85:
+            array, begin = _array(view, begin)
             items.append(array)
         else:
             end = _end(view, begin)
             items.append(decode(view[begin:end]))
-        begin = end
+            begin = end
     return items, begin
+
+
+class _Header(NamedTuple):
+    """What comes before the bytes of an array."""
+
+    length: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    size: int  # of the array, in bytes
+
+
+_headers: dict[bytes, _Header] = {}  # the arrays of a file mostly have the same one
+_last_length = 0
 
 
 def _array(view: memoryview, begin: int) -> tuple[np.ndarray[Any, Any], int]:
     """Return the array that begins at ``begin``, and where it ends."""
-    header = view[begin : begin + _HEADER].tobytes()
+    global _last_length
+    header = _headers.get(view[begin : begin + _last_length].tobytes())
+    if header is None:
+        start = view[begin : begin + _HEADER].tobytes()
+        header = _header(start)
+        if len(_headers) >= _MAX_HEADERS:
+            _headers.clear()
+        _headers[start[: header.length]] = header
+        _last_length = header.length
+    begin += header.length
+    end = begin + header.size
+    if end > len(view):
+        raise _NotForUs
+    return np.ndarray(header.shape, header.dtype, view, begin).copy(), end
+
+
+def _header(start: bytes) -> _Header:
+    """Return the header that ``start`` begins with."""
     at = len(_ARRAY)
-    if not header.startswith(_ARRAY) or not 0xA0 <= header[at] <= 0xBF:
+    if not start.startswith(_ARRAY) or not 0xA0 <= start[at] <= 0xBF:
         raise _NotForUs
-    end = at + 1 + (header[at] & 31)
-    if not header.startswith(_PLAIN_KIND, end):
+    end = at + 1 + (start[at] & 31)
+    if not start.startswith(_PLAIN_KIND, end):
         raise _NotForUs
-    dtype = np.dtype(header[at + 1 : end].decode("ascii"))
+    dtype = np.dtype(start[at + 1 : end].decode("ascii"))
     at = end + len(_PLAIN_KIND)
-    dimensions, at = header[at], at + 1
+    dimensions, at = start[at], at + 1
     if not 0x90 <= dimensions <= 0x9F:
         raise _NotForUs
     shape = []
     for _ in range(dimensions & 15):
-        n, at = header[at], at + 1
+        n, at = start[at], at + 1
         if n >= 0x80:
             width = _UINT_SIZES.get(n)
             if width is None:
                 raise _NotForUs
-            n, at = int.from_bytes(header[at : at + width], "big"), at + width
+            n, at = int.from_bytes(start[at : at + width], "big"), at + width
         shape.append(n)
-    if not header.startswith(_DATA, at):
+    width = _LENGTH_SIZES.get(start[at + len(_DATA)])
+    if not start.startswith(_DATA, at) or width is None:
         raise _NotForUs
-    at += len(_DATA)
-    width = _LENGTH_SIZES.get(header[at], 0)
-    size = int.from_bytes(header[at + 1 : at + 1 + width], "big")
-    begin += at + 1 + width
-    if dtype.hasobject or size == 0 or size != prod(shape) * dtype.itemsize or begin + size > len(view):
+    at += len(_DATA) + 1
+    size = int.from_bytes(start[at : at + width], "big")
+    if dtype.hasobject or size == 0 or size != prod(shape) * dtype.itemsize:
         raise _NotForUs
-    return np.ndarray(shape, dtype, view, begin).copy(), begin + size
+    return _Header(at + width, dtype, tuple(shape), size)
 
 
 def _end(view: memoryview, begin: int) -> int:

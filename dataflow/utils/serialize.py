@@ -14,9 +14,10 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ._msgpack import pack, unpack
+from ._msgpack import LARGE, pack, small_unpacker, unpack
 from ._unpickle import UnsafePickleError, loads_pickle
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PickleSerializer",
     "PyarrowSerializer",
     "UnsafePickleError",
+    "decoder",
     "dumps",
     "dumps_once",
     "encoding_of",
@@ -132,6 +134,26 @@ def loads(buf: _Buffer, *, allow_pickle: bool | None = None) -> Any:
         UnsafePickleError: a pickle names anything else.
         ValueError: the bytes are damaged or of neither encoding.
     """
+    return decoder(allow_pickle)(buf)
+
+
+@functools.cache
+def decoder(allow_pickle: bool | None = None) -> Callable[[_Buffer], Any]:
+    """Return ``loads`` with ``allow_pickle`` settled: for a loop that decodes many values."""
+    unpack_small = small_unpacker(allow_pickle)
+
+    def decode(buf: _Buffer) -> Any:
+        if 0 < len(buf) < LARGE and buf[0] > 0x80:
+            try:
+                return unpack_small(buf)
+            except Exception:  # damaged, or old: the careful way tells
+                pass
+        return _decode(buf, allow_pickle)
+
+    return decode
+
+
+def _decode(buf: _Buffer, allow_pickle: bool | None) -> Any:
     if _is_pickle(buf):
         if buf[0] < 0x20:  # no pickle begins so: an array or map of Arrow does
             raise ValueError(
