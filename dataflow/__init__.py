@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import dataset, imgaug
+    from ._tensorpack import install_as_tensorpack as install_as_tensorpack
     from .base import DataFlow, DataFlowTerminated, ProxyDataFlow, RNGDataFlow
     from .common import (
         BatchData,
@@ -157,8 +158,18 @@ _NAMES = {
     ),
     "remote": ("RemoteDataZMQ", "send_dataflow_zmq"),
     "serialize": ("HDF5Serializer", "LMDBSerializer", "NumpySerializer", "TFRecordSerializer"),
+    "_tensorpack": ("install_as_tensorpack",),
+    "_old_names": (
+        "AugmentImagesTogether",
+        "LMDBDataPoint",
+        "PrefetchOnGPUs",
+        "RemoteData",
+        "TFRecordData",
+        "ThreadedMapData",
+        "serve_data",
+    ),
 }
-_SUBMODULES = (*_NAMES, "dataset", "imgaug", "utils")
+_SUBMODULES = (*_NAMES, "dataset", "dftools", "imgaug", "prefetch", "utils")
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 
@@ -175,4 +186,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
-    return sorted({*__all__, *_SUBMODULES, "WorkerError", "__version__"})
+    return sorted({*__all__, *_SUBMODULES, "WorkerError", "__version__", "install_as_tensorpack"})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._late_names import late_names
 from .base import RNGDataFlow
 from .common import MapData, MapDataComponent
 from .imgaug import AugmentorList, ImageAugmentor
@@ -27,6 +28,8 @@ __all__ = [
     "MapDataComponent",
     "check_dtype",
 ]
+
+__getattr__ = late_names(__name__, "dataflow._old_names", "AugmentImagesTogether")
 
 
 class ImageFromFile(RNGDataFlow[list[Any]]):

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ._checks import whole_number
+from ._late_names import late_names
 from ._transport.pool import WorkerPool
 from ._transport.port import Port
 from ._transport.processes import ProcessPool
@@ -287,3 +288,5 @@ class MultiThreadRunner(_PoolUser, DataFlow[Any]):
 PrefetchData = MultiProcessPrefetchData = MultiProcessRunner
 PrefetchDataZMQ = MultiProcessRunnerZMQ
 MultiThreadPrefetchData = MultiThreadRunner
+
+__getattr__ = late_names(__name__, "dataflow._old_names", "PrefetchOnGPUs")

@@ -13,6 +13,7 @@ import numpy as np
 
 from ._batch import BatchData
 from ._checks import whole_number
+from ._late_names import late_names
 from ._map import copy_datapoint
 from ._stream import Stream
 from ._transport.pool import WorkerPool
@@ -392,3 +393,5 @@ class _MapToArray:
 
 MultiProcessMapData = MultiProcessMapDataZMQ
 MultiProcessMapAndBatchData = MultiProcessMapAndBatchDataZMQ
+
+__getattr__ = late_names(__name__, "dataflow._old_names", "ThreadedMapData")
