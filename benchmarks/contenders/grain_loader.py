@@ -1,0 +1,113 @@
+"""Google Grain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import grain
+import numpy as np
+import workloads
+
+NAME = "Grain"
+ENDLESS = 1 << 40
+
+
+class _Source:
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, index: int) -> Any:
+        return self._make(index)
+
+
+def _tiny(index: int) -> list[int]:
+    return [int(index), int(index) + 1]
+
+
+def _image(index: int) -> list[Any]:
+    return [workloads.image(), 1]
+
+
+def _uint8(index: int) -> list[Any]:
+    return [workloads.ready_batch("uint8"), 1]
+
+
+def _float32(index: int) -> list[Any]:
+    return [workloads.ready_batch("float32"), 1]
+
+
+def _run(make: Any, num: int) -> Iterable[Any]:
+    options = grain.MultiprocessingOptions(num_workers=num)
+    return grain.MapDataset.source(_Source(make)).to_iter_dataset().mp_prefetch(options)
+
+
+def runner_batches_uint8() -> Iterable[Any]:
+    return _run(_uint8, 2)
+
+
+def runner_batches_float32() -> Iterable[Any]:
+    return _run(_float32, 2)
+
+
+def runner_tiny_1() -> Iterable[Any]:
+    return _run(_tiny, 1)
+
+
+def runner_tiny_2() -> Iterable[Any]:
+    return _run(_tiny, 2)
+
+
+def runner_images() -> Iterable[Any]:
+    return _run(_image, 2)
+
+
+def map_tiny() -> Iterable[Any]:
+    options = grain.MultiprocessingOptions(num_workers=2)
+    dataset = grain.MapDataset.source(_Source(_tiny)).map(workloads.identity)
+    return dataset.to_iter_dataset().mp_prefetch(options)
+
+
+def _prepare(index: int, rng: np.random.Generator) -> list[Any]:
+    legacy = np.random.RandomState(rng.integers(1 << 31))
+    paths = workloads.jpegs()
+    return [np.ascontiguousarray(workloads.prepare(paths[index % len(paths)], legacy)), 1]
+
+
+def jpeg() -> Iterable[Any]:
+    options = grain.MultiprocessingOptions(num_workers=2)
+    dataset = grain.MapDataset.range(ENDLESS).seed(0).random_map(_prepare).to_iter_dataset()
+    return dataset.batch(64).mp_prefetch(options)
+
+
+def _batches(dtype: str) -> Iterable[Any]:
+    picture = workloads.image().astype(dtype)
+    return grain.MapDataset.source(_Source(lambda index: [picture, 1])).batch(64).to_iter_dataset()
+
+
+def batch_uint8() -> Iterable[Any]:
+    return _batches("uint8")
+
+
+def batch_float32() -> Iterable[Any]:
+    return _batches("float32")
+
+
+def _shuffle(size: int) -> Iterable[Any]:
+    dataset = grain.MapDataset.source(_Source(_tiny)).to_iter_dataset()
+    return grain.experimental.WindowShuffleIterDataset(dataset, window_size=size, seed=0)
+
+
+def shuffle_10k() -> Iterable[Any]:
+    return _shuffle(10_000)
+
+
+def shuffle_50k() -> Iterable[Any]:
+    return _shuffle(50_000)
+
+
+def shuffle_500k() -> Iterable[Any]:
+    return _shuffle(500_000)

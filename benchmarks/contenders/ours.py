@@ -1,0 +1,117 @@
+"""dataflow itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import workloads
+
+from dataflow import (
+    BatchData,
+    DataFromGenerator,
+    DataFromList,
+    LocallyShuffleData,
+    MapData,
+    MultiProcessMapAndBatchData,
+    MultiProcessMapData,
+    MultiProcessRunnerZMQ,
+    MultiThreadMapData,
+    RepeatedData,
+)
+from dataflow.utils import get_rng
+
+NAME = "dataflow"
+
+
+def _started(df: Any) -> Iterable[Any]:
+    df.reset_state()
+    return df
+
+
+def _run(source: Any, num_proc: int) -> Iterable[Any]:
+    return _started(MultiProcessRunnerZMQ(DataFromGenerator(source), num_proc))
+
+
+def runner_batches_uint8() -> Iterable[Any]:
+    workloads.ready_batch("uint8")  # made here: every contender inherits it by fork
+    return _run(lambda: workloads.batches("uint8"), 2)
+
+
+def runner_batches_float32() -> Iterable[Any]:
+    workloads.ready_batch("float32")
+    return _run(lambda: workloads.batches("float32"), 2)
+
+
+def runner_tiny_1() -> Iterable[Any]:
+    return _run(workloads.tiny, 1)
+
+
+def runner_tiny_2() -> Iterable[Any]:
+    return _run(workloads.tiny, 2)
+
+
+def runner_images() -> Iterable[Any]:
+    return _run(workloads.images, 2)
+
+
+def map_tiny() -> Iterable[Any]:
+    return _started(MultiProcessMapData(DataFromGenerator(workloads.tiny), 2, workloads.identity))
+
+
+def map_images() -> Iterable[Any]:
+    return _started(MultiProcessMapData(DataFromGenerator(workloads.images), 2, workloads.identity))
+
+
+def thread_map_tiny() -> Iterable[Any]:
+    return _started(MultiThreadMapData(DataFromGenerator(workloads.tiny), 2, workloads.identity))
+
+
+class _Prepare:
+    rng = None
+
+    def __call__(self, path: str) -> list[Any]:
+        self.rng = self.rng or get_rng(self)
+        return [workloads.prepare(path, self.rng), 1]
+
+
+def jpeg() -> Iterable[Any]:
+    files = DataFromList(workloads.jpegs())
+    return _started(MultiProcessMapAndBatchData(files, 2, _Prepare(), 64))
+
+
+def _batch(dtype: str) -> Iterable[Any]:
+    picture = workloads.image().astype(dtype)
+    return BatchData(DataFromGenerator(lambda: iter(lambda: [picture, np.int64(1)], None)), 64)
+
+
+def batch_uint8() -> Iterable[Any]:
+    return _batch("uint8")
+
+
+def batch_float32() -> Iterable[Any]:
+    return _batch("float32")
+
+
+def _shuffle(size: int) -> Iterable[Any]:
+    return _started(LocallyShuffleData(DataFromGenerator(workloads.tiny), size))
+
+
+def shuffle_10k() -> Iterable[Any]:
+    return _shuffle(10_000)
+
+
+def shuffle_50k() -> Iterable[Any]:
+    return _shuffle(50_000)
+
+
+def shuffle_500k() -> Iterable[Any]:
+    return _shuffle(500_000)
+
+
+def chain() -> Iterable[Any]:
+    df: Any = DataFromList([[i, i + 1] for i in range(1000)], shuffle=False)
+    for _ in range(3):
+        df = MapData(df, workloads.identity)
+    return BatchData(RepeatedData(df, -1), 64, use_list=True)

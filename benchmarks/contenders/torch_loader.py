@@ -1,0 +1,67 @@
+"""PyTorch's DataLoader."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import workloads
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+NAME = "PyTorch DataLoader"
+
+
+class _Stream(IterableDataset):  # type: ignore[type-arg]
+    def __init__(self, source: Callable[[], Iterator[Any]]) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.source()
+
+
+def _run(source: Callable[[], Iterator[Any]], num: int) -> Iterable[Any]:
+    return DataLoader(_Stream(source), batch_size=None, num_workers=num)
+
+
+def runner_batches_uint8() -> Iterable[Any]:
+    workloads.ready_batch("uint8")
+    return _run(lambda: workloads.batches("uint8"), 2)
+
+
+def runner_batches_float32() -> Iterable[Any]:
+    workloads.ready_batch("float32")
+    return _run(lambda: workloads.batches("float32"), 2)
+
+
+def runner_tiny_1() -> Iterable[Any]:
+    return _run(workloads.tiny, 1)
+
+
+def runner_tiny_2() -> Iterable[Any]:
+    return _run(workloads.tiny, 2)
+
+
+def runner_images() -> Iterable[Any]:
+    return _run(workloads.images, 2)
+
+
+class _Files(Dataset):  # type: ignore[type-arg]
+    def __init__(self) -> None:
+        self.paths = workloads.jpegs()
+        self.rng: Any = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Any:
+        self.rng = self.rng or np.random.RandomState()
+        return np.ascontiguousarray(workloads.prepare(self.paths[index], self.rng)), 1
+
+
+def jpeg() -> Iterable[Any]:
+    loader = DataLoader(
+        _Files(), batch_size=64, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
+    )
+    return itertools.chain.from_iterable(itertools.repeat(loader))
