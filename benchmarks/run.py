@@ -23,8 +23,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
 from workloads import WORKLOADS
+
+HERE = Path(__file__).parent
 
 CONTENDERS = ("ours", "torch_loader", "torchdata_nodes", "grain_loader", "tf_data", "plain_mp", "limit")
 DISTURBED = 0.15  # of one core, used by others
