@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the docs of this tree, whatever is installed
 
-import dataflow  # noqa: E402
+import dataflow
 
 project = "dataflow"
 author = "The dataflow developers"
@@ -49,7 +49,7 @@ copybutton_prompt_is_regexp = True
 
 
 class Picture(SphinxDirective):
-    """``{picture} NAME`` puts ``pictures/NAME.svg`` into the page itself, where it has the colours of the theme."""
+    """``{picture} NAME`` puts ``pictures/NAME.svg`` into the page, where it has the theme's colours."""
 
     required_arguments = 1
     has_content = True

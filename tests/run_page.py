@@ -1,7 +1,7 @@
 """Run the Python blocks of a Markdown page: ``python run_page.py PAGE [MODULE]``.
 
-They run from top to bottom in one namespace. A block with ``>>>`` is a doctest: what it shows must come out. Any
-other block is run as it is; a ``text`` block after ``<!-- prints -->`` is what the block above it prints.
+They run from top to bottom in one namespace. A block with ``>>>`` is a doctest: what it shows must come out.
+Any other block is run as it is; a ``text`` block after ``<!-- prints -->`` is what the block above it prints.
 Blocks after ``<!-- needs: MODULE -->`` are left out, unless ``MODULE`` is asked for.
 """
 

@@ -50,12 +50,16 @@ def test_blocks_are_of_a_known_kind(page: Path) -> None:
     for block in run_page.blocks(page):
         known = block.kind in (*run_page.PYTHON, *TEXT) or block.kind.startswith("{")
         assert known, f"{page}:{block.line}: {block.kind!r}"
-    assert not re.search(r"^ +```", page.read_text(encoding="utf-8"), re.M), f"{page}: an indented block is not run"
+    assert not re.search(r"^ +```", page.read_text(encoding="utf-8"), re.M), (
+        f"{page}: an indented block is not run"
+    )
 
 
 def test_a_wrong_block_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```python\nx = 1\nprint(x)\n```\n<!-- prints -->\n```text\n1\n```\n```python\n>>> x\n1\n```\n")
+    page.write_text(
+        "```python\nx = 1\nprint(x)\n```\n<!-- prints -->\n```text\n1\n```\n```python\n>>> x\n1\n```\n"
+    )
     assert run_page.run(page) == 0
     page.write_text("```python\nprint(1)\n```\n<!-- prints -->\n```text\n2\n```\n```python\n>>> 1\n2\n```\n")
     assert run_page.run(page) == 2
