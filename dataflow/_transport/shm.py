@@ -240,16 +240,17 @@ class Leases:
         _all_leases.add(self)
         _hook_fork()
 
-    def view(self, offset: int, nbytes: int) -> np.ndarray[Any, Any]:
+    def view(self, offset: int, nbytes: int) -> memoryview:
         """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
         view = self.memory.bytes[offset : offset + nbytes]
         lease = self._live[offset] = _Lease(view, self._ended)
         lease.offset, lease.pinned = offset, False
-        return view
+        # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
+        return view.data
 
 
 class _Lease(weakref.ref):  # type: ignore[type-arg]
-    """A weak reference to the first array over a slot: later ones have it as their base."""
+    """A weak reference to the first array over a slot: later ones hold a memoryview of it."""
 
     __slots__ = ("offset", "pinned")
     offset: int
