@@ -51,9 +51,7 @@ class LMDBSerializer:
         Args:
             df: the dataflow.
             path: the file to make; or an existing directory, to make ``data.mdb`` in it.
-            write_frequency: how many datapoints to commit at once. A smaller value takes less memory; 32 MiB
-            are
-                not exceeded anyway.
+            write_frequency: how many datapoints to commit at most at once. 2 MiB are committed in any case.
 
         Raises:
             FileExistsError: there is a database at ``path`` already. ``df`` is untouched then.

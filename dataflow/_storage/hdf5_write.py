@@ -43,7 +43,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
     source = Source(df, path)
     with new_file(path) as partial, h5py.File(partial, "w") as file:
         file.attrs[PATHS_MARK] = data_paths
-        columns = [_Column(file, data_path) for data_path in data_paths]
+        columns = [_Column(file, data_path, source.length) for data_path in data_paths]
         pending = 0
         for index, dp in enumerate(source):
             for column, value in zip(columns, _components(dp, data_paths, index), strict=True):
@@ -79,8 +79,9 @@ def _components(dp: Any, data_paths: list[str], index: int) -> Sequence[Any]:
 class _Column:
     """A dataset that grows."""
 
-    def __init__(self, file: Any, path: str) -> None:
+    def __init__(self, file: Any, path: str, expected: int | None) -> None:
         self.path = path
+        self._expected = expected
         self._file = file
         self._dataset: Any = None  # made for the first value
         self._type: Any = None  # str, bytes or a dtype
@@ -123,7 +124,7 @@ class _Column:
         h5py = require("h5py", None)
         dtype = {str: h5py.string_dtype(), bytes: h5py.vlen_dtype(np.uint8)}.get(kind, kind)
         row_bytes = max(1, np.dtype(dtype).itemsize * math.prod(shape))
-        rows = min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // row_bytes))
+        rows = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // row_bytes, self._expected or _CHUNK_ROWS))
         self._dataset = self._file.create_dataset(
             self.path, (0, *shape), dtype, maxshape=(None, *shape), chunks=(rows, *(n or 1 for n in shape))
         )

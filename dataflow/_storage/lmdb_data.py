@@ -84,7 +84,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             "stores that list; keys= or shuffle=False avoids the need",
             self._lmdb_path,
         )
-        with self._opened().env.begin() as txn, get_tqdm(total=self._size, unit="keys") as bar:
+        with self._opened().env.begin() as txn, get_tqdm(total=self._size, unit="keys", delay=1) as bar:
             return PackedKeys.of(key for key in self._counted(txn.cursor().iternext(values=False), bar))
 
     @staticmethod

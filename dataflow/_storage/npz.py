@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..utils._unpickle import loads_pickle
-from ..utils.serialize import loads
+from ..utils.serialize import encoding_of
 from .atomic import new_file
 from .located import located
 
-__all__ = ["read_npz", "write_npz"]
+__all__ = ["npz_encoding", "read_npz", "write_npz"]
 
 
 def write_npz(path: str, values: Iterable[bytes]) -> None:
@@ -66,6 +66,15 @@ def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as e:
         raise ValueError(f"{path} can't be read as an npz file: {e}") from e
     raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")
+
+
+def npz_encoding(path: str) -> str:
+    """Return how the datapoints of a file are encoded, in words."""
+    with zipfile.ZipFile(path) as archive:
+        if "datapoints.npy" not in archive.namelist():
+            return "pickled object array"
+        data, ends = _member(archive, "datapoints", False), _member(archive, "ends", False)
+        return encoding_of(data[: ends[0]].tobytes()) if len(ends) else "none"
 
 
 def _datapoints(archive: zipfile.ZipFile, allow_pickle: bool | None) -> list[Any]:

@@ -23,7 +23,7 @@ from .atomic import new_file
 from .located import located
 from .order import order_of_pass
 
-__all__ = ["TFRecordData", "is_tfrecord", "read_records", "write_records"]
+__all__ = ["TFRecordData", "is_gzipped", "is_tfrecord", "read_records", "write_records"]
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
@@ -71,6 +71,16 @@ def is_tfrecord(path: str) -> bool:
         return not header or _length(header) is not None
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def is_gzipped(path: str) -> bool:
+    """Return whether a file has to be unzipped to find the records.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with _open(path) as f:
+        return isinstance(f, gzip.GzipFile)
 
 
 def _length(header: bytes) -> int | None:
@@ -257,7 +267,7 @@ def _index(path: str) -> array[int]:
     offsets = array("Q")
     size = os.path.getsize(path)
     offset = 0
-    with open(path, "rb", buffering=0) as f, get_tqdm(total=size, unit="B", unit_scale=True) as bar:
+    with open(path, "rb", buffering=0) as f, get_tqdm(total=size, unit="B", unit_scale=True, delay=1) as bar:
         while offset < size:
             f.seek(offset)
             length = _length(f.read(_HEADER.size))

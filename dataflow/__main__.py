@@ -1,0 +1,41 @@
+"""``python -m dataflow``: look into files of datapoints, and convert them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ._cli import convert, inspect
+
+_COMMANDS = (inspect, convert)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong in one line."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status: 2, and one line on stderr, for bad input."""
+    parser = _Parser(
+        prog="python -m dataflow", description="Look into files of datapoints, and convert them."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, TypeError, OSError, ImportError) as e:
+        print(f"{parser.prog}: {' '.join(str(e).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
