@@ -59,7 +59,8 @@ def main() -> int:
             succeeded = run(found[step], Path(folder))
         status = status if succeeded else 1
         if step != STEPS[-1]:
-            print(f"=== {step}: {'ok' if succeeded else 'FAILED'}, {time.monotonic() - start:.0f} s", flush=True)
+            seconds = time.monotonic() - start
+            print(f"=== {step}: {'ok' if succeeded else 'FAILED'}, {seconds:.0f} s", flush=True)
     return status
 
 

@@ -19,13 +19,15 @@ def test_names_in_the_table_exist() -> None:
     assert set(names) <= set(dataflow.__all__)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "benchmarks/README.md", "docs/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = set(re.findall(r"\]\((?!https?:)([^)#]+)", text))
+    assert [t for t in targets if not (ROOT / page).parent.joinpath(t).exists()] == []
 
 
 def test_ci_knows_every_marked_command() -> None:
-    source = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    source = (ROOT / ".ci" / "run.py").read_text(encoding="utf-8")
     steps = re.search(r"^STEPS = \[(.+)\]$", source, re.MULTILINE)
     assert steps is not None
     assert sorted(re.findall('"(.+?)"', steps[1])) == sorted(re.findall("<!-- run: (.+) -->", README))
