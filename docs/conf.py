@@ -27,6 +27,7 @@ nitpicky = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+autodoc_default_options = {"exclude-members": "get_data, size"}  # old names: each class has them
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -34,7 +35,7 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 python_use_unqualified_type_names = True
-maximum_signature_line_length = 80
+maximum_signature_line_length = 150  # of the full names: about half of that is shown
 
 html_theme = "furo"
 html_title = f"dataflow {release}"
