@@ -354,7 +354,6 @@ class Connection:
         """Close this side and let go of the shared memory: arrays that live in it keep what they need."""
         self.ends.close()
         self._backlog.clear()
-        self.inbox = deque()
         self._arena = self._leases = self.memory = self._large = None
 
 

@@ -346,7 +346,7 @@ class ProcessPool(WorkerPool):
             worker.close()
         self._wake_ours.close()
         self._wake_theirs.close()
-        self._inbox = deque()  # a new one: somebody may be about to take from the old one
+        self._inbox.clear()
 
 
 def _wait_for(reads: list[int], writes: list[int], timeout: float | None) -> set[int]:

@@ -131,6 +131,8 @@ class ThreadPool(WorkerPool):
 
     def abandon(self) -> None:
         """In a process that was forked while the pool existed: its threads are not there."""
+        while not self._results.empty():
+            self._results.get()
 
     def close(self) -> None:
         """Have the threads end. One that is inside of the user's code ends when that returns."""
