@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..utils._unpickle import loads_pickle
-from ..utils.serialize import encoding_of
+from ..utils.serialize import decoder, encoding_of
+from ..utils.utils import get_tqdm
 from .atomic import new_file
 from .located import located
 
@@ -82,10 +83,10 @@ def _datapoints(archive: zipfile.ZipFile, allow_pickle: bool | None) -> list[Any
     ends = _member(archive, "ends", False).tolist()
     if ends and (sorted(ends) != ends or ends[0] < 0 or ends[-1] != len(data)):
         raise ValueError("the array 'ends' does not fit the array 'datapoints'")
-    return [
-        loads(data[begin:end], allow_pickle=allow_pickle)
-        for begin, end in zip([0, *ends], ends, strict=False)
-    ]
+    begins = [0, *ends[:-1]] if ends else []
+    decode = decoder(allow_pickle)
+    with get_tqdm(zip(begins, ends, strict=True), total=len(ends), unit="dp", delay=1) as bar:
+        return [decode(data[begin:end]) for begin, end in bar]
 
 
 def _member(archive: zipfile.ZipFile, name: str, allow_pickle: bool | None) -> np.ndarray[Any, Any]:

@@ -121,15 +121,13 @@ def read_records(path: str) -> Iterator[bytes]:
                 if len(header) < 12:
                     raise ValueError("the file ends inside its header")
                 length, checksum = unpack_header(header)
-                crc = crc32c(header[:8])
-                if ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF != checksum:
+                if _mask(crc32c(header[:8])) != checksum:
                     raise ValueError("the checksum of its length is wrong")
                 payload = read(length) if length <= _LONGEST_READ else _read_long(f, length)
                 tail = read(4)
                 if len(payload) < length or len(tail) < 4:
                     raise ValueError("the file ends inside it")
-                crc = crc32c(payload)
-                if ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF != unpack_checksum(tail)[0]:
+                if _mask(crc32c(payload)) != unpack_checksum(tail)[0]:
                     raise ValueError("the checksum of its content is wrong")
                 yield payload
                 number += 1
@@ -188,11 +186,10 @@ class TFRecordData(RNGDataFlow[Any]):
             raise ValueError(
                 "shuffle=True needs index=True: a TFRecord file can only be read in order without one"
             )
-        with _open(self.path) as f:
-            if index and isinstance(f, gzip.GzipFile):
-                raise ValueError(
-                    f"{self.path} is gzipped, so it can't have an index: it can only be read in order"
-                )
+        if is_gzipped(self.path) and index:
+            raise ValueError(
+                f"{self.path} is gzipped, so it can't have an index: it can only be read in order"
+            )
         if index:
             self._offsets = _index(self.path)
             if self._size is not None and self._size != len(self._offsets):
