@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import dataflow
+from dataflow import dataset, imgaug
+
 from . import run_page
 
 ROOT = Path(__file__).parent.parent
@@ -68,3 +71,9 @@ def test_a_wrong_block_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run_page.run(page) == 0
     with pytest.raises(OSError):
         run_page.run(page, "m")
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/api/*.md"))
+    public = [*dataflow.__all__, *imgaug.__all__, *dataset.__all__]
+    assert [name for name in public if not re.search(rf"\b{name}\b", text)] == []
