@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util import inspect
 from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the docs of this tree, whatever is installed
@@ -32,6 +34,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"Image": "Image"}  # an array; its full name is long
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 python_use_unqualified_type_names = True
@@ -65,6 +68,19 @@ class Picture(SphinxDirective):
         return [nodes.raw("", html, format="html")]
 
 
+def signature_of_init(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, str | None] | None:
+    """Take the arguments from ``__init__`` where a class has a ``__new__`` that passes on anything."""
+    if what != "class" or signature is None or not signature.startswith("(*args"):
+        return None
+    arguments = inspect.signature(obj.__init__, bound_method=True, type_aliases=autodoc_type_aliases)
+    return inspect.stringify_signature(
+        arguments, show_return_annotation=False, unqualified_typehints=True
+    ), returns
+
+
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of the directive."""
+    """Tell Sphinx of what is defined here."""
     app.add_directive("picture", Picture)
+    app.connect("autodoc-process-signature", signature_of_init)
