@@ -16,7 +16,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dataflow import AugmentImageComponents, DataFromList, MapData, RepeatedDataPoint, RNGDataFlow, imgaug
+from dataflow import (
+    AugmentImageComponents,
+    DataFlow,
+    DataFromList,
+    MapData,
+    RepeatedDataPoint,
+    RNGDataFlow,
+    imgaug,
+)
 from dataflow.utils import fix_rng_seed
 from dataflow.utils.viz import stack_patches
 
@@ -105,7 +113,7 @@ def main() -> None:
 
     fix_rng_seed(3)
     originals = list(Ellipses(3))
-    df = RepeatedDataPoint(DataFromList(originals, shuffle=False), RESULTS)
+    df: DataFlow[Any] = RepeatedDataPoint(DataFromList(originals, shuffle=False), RESULTS)
     df = AugmentImageComponents(
         df, AUGMENTORS, index=["image"], box_index=["boxes"], segmentation_index=["map"]
     )

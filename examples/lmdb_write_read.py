@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from dataflow import (
+    DataFlow,
     LMDBSerializer,
     LocallyShuffleData,
     MultiProcessMapAndBatchData,
@@ -78,7 +79,7 @@ def run(folder: Path, database: str) -> None:
     print(f"{len(source)} images in a file of {Path(database).stat().st_size} bytes")
 
     # to evaluate: each image once; only the decoding is in the workers
-    df = LMDBSerializer.load(database, shuffle=False)
+    df: DataFlow[Any] = LMDBSerializer.load(database, shuffle=False)
     assert len(df) == len(source)
     with MultiProcessMapData(df, 2, decode, strict=True) as images:
         images.reset_state()

@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from dataflow import BatchData, FakeData, MapData, RemoteDataZMQ, send_dataflow_zmq
+from dataflow import BatchData, DataFlow, FakeData, MapData, RemoteDataZMQ, send_dataflow_zmq
 
 BATCHES = 60
 
 
 def batches() -> BatchData:
     """Return what costs time to make, in real life. Each batch says in which process it was made."""
-    df = FakeData([[32, 32, 3], []], size=1000, dtype=["uint8", "int64"], domain=[(0, 256), (0, 10)])
+    df: DataFlow[Any] = FakeData(
+        [[32, 32, 3], []], size=1000, dtype=["uint8", "int64"], domain=[(0, 256), (0, 10)]
+    )
     df = MapData(df, lambda dp: [*dp, os.getpid()])
     return BatchData(df, 16)
 

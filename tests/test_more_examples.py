@@ -24,6 +24,7 @@ def test_detect_augment(tmp_path: Path) -> None:
     assert "boxes in 15 images are right" in out
     assert files_in(tmp_path) == ["boxes.png"]
     picture = cv2.imread(str(tmp_path / "boxes.png"))
+    assert picture is not None
     assert picture.shape[0] > 3 * 240 and picture.shape[1] > 6 * 240
     assert np.std(picture) > 20
 
