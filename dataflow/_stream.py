@@ -127,9 +127,9 @@ class Stream:
         while True:
             self._submit_items()
             if self._ended is not None:
-                if ends:
+                if counted:  # or tasks that the workers hold would never be done
                     self._send_end()
-                elif not self._pending:
+                if not ends and not self._pending:
                     self._finish()
                     return
             try:

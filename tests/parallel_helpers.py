@@ -337,7 +337,7 @@ def snapshot() -> dict[str, Any]:
         "children": sorted(children),
         "descriptors": own.num_fds(),
         "threads": sorted(t.name for t in threading.enumerate()),
-        "shared memory": sorted(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else [],
+        "shared memory": sorted(p.name for p in Path("/dev/shm").glob("psm_*")),
         "mappings": len(mappings),
     }
 
