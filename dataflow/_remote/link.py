@@ -164,7 +164,9 @@ class Link:
         with self._lock:
             while True:
                 try:
-                    out.send(data, self._zmq.NOBLOCK, copy=False)
+                    out.send(
+                        data, self._zmq.NOBLOCK
+                    )  # copied: uncopied, pyzmq needs a thread for the garbage
                     return True
                 except self._zmq.Again:
                     self._check()

@@ -126,6 +126,8 @@ def load_arrays(data: bytes | memoryview) -> list[np.ndarray[Any, Any]]:
 def _load_arrays(view: memoryview) -> tuple[list[np.ndarray[Any, Any]], int]:
     arrays: list[np.ndarray[Any, Any]] = []
     (n,), at = _INT32.unpack_from(view), _INT32.size
+    if n < 0:
+        raise ValueError(f"the format zmq_ops: a message of {n} arrays")
     for _ in range(n):
         code, ndim = _ARRAY.unpack_from(view, at)
         at += _ARRAY.size
