@@ -1,4 +1,4 @@
-"""``python -m dataflow``: look into files of datapoints, and convert them."""
+"""``python -m dataflow``: look into files of datapoints, convert them, and run old programs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ._cli import convert, inspect
+from ._cli import convert, inspect, run
 
-_COMMANDS = (inspect, convert)
+_COMMANDS = (inspect, convert, run)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -21,7 +21,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 2, and one line on stderr, for bad input."""
     parser = _Parser(
-        prog="python -m dataflow", description="Look into files of datapoints, and convert them."
+        prog="python -m dataflow",
+        description="Look into files of datapoints, convert them, run old programs.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

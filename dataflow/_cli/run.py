@@ -1,0 +1,42 @@
+"""``python -m dataflow run SCRIPT ARGS...``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+from typing import Any
+
+from .._tensorpack import install_as_tensorpack
+
+__all__ = ["add"]
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "run", help="run a program that imports tensorpack, with this library instead"
+    )
+    parser.add_argument("script", metavar="SCRIPT", help="the program, unchanged")
+    parser.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run a program as ``python SCRIPT ARGS...`` would."""
+    script = args.script
+    if not os.path.exists(script):
+        raise FileNotFoundError(f"{script} does not exist")
+    sys.argv = [script, *args.args]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = os.path.dirname(os.path.abspath(script))
+    install_as_tensorpack(override=True)
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except Exception as e:
+        traceback = e.__traceback__
+        while traceback is not None and traceback.tb_frame.f_code.co_filename != script:
+            traceback = traceback.tb_next  # our own frames are of no interest
+        sys.excepthook(type(e), e.with_traceback(traceback), traceback)
+        sys.exit(1)
