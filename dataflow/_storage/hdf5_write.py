@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -31,8 +32,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
     Raises:
         FileExistsError: there is something at ``path``.
         TypeError, ValueError: ``data_paths`` are no distinct paths; or a datapoint does not fit: its index
-        and path
-            are named.
+            and path are named.
     """
     h5py = require("h5py", None)
     if isinstance(data_paths, str | bytes):
@@ -41,7 +41,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
     if not data_paths or len(set(data_paths)) < len(data_paths):
         raise ValueError(f"data_paths: expected distinct paths, got {data_paths}")
     source = Source(df, path)
-    with new_file(path) as partial, h5py.File(partial, "w") as file:
+    with new_file(path) as partial, _Sink(partial) as sink, h5py.File(sink, "w") as file:
         file.attrs[PATHS_MARK] = data_paths
         columns = [_Column(file, data_path, source.length) for data_path in data_paths]
         pending = 0
@@ -55,10 +55,50 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
                 source.wrote(size)
             if pending >= _PENDING_BYTES:
                 pending = 0
-                for column in columns:
-                    column.flush()
-        for column in columns:
-            column.flush()
+                _flush(columns, sink)
+        _flush(columns, sink)
+        file.close()
+        sink.check()
+
+
+def _flush(columns: list[_Column], sink: _Sink) -> None:
+    for column in columns:
+        column.flush()
+    sink.check()
+
+
+class _Sink(io.FileIO):
+    """A file that takes every write, and tells later whether one failed.
+
+    HDF5 has to believe to the end that it could write all: if it can't when it closes, it crashes the process.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "x+")
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``, if nothing has failed yet."""
+        left = memoryview(data)
+        try:
+            while left and self._error is None:
+                left = left[super().write(left) :]
+        except OSError as e:
+            self._error = e
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size, if nothing has failed yet."""
+        try:
+            return super().truncate(size)
+        except OSError as e:
+            self._error = e
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the error of the first write that failed."""
+        if self._error is not None:
+            raise self._error
 
 
 def _components(dp: Any, data_paths: list[str], index: int) -> Sequence[Any]:
@@ -126,7 +166,11 @@ class _Column:
         row_bytes = max(1, np.dtype(dtype).itemsize * math.prod(shape))
         rows = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // row_bytes, self._expected or _CHUNK_ROWS))
         self._dataset = self._file.create_dataset(
-            self.path, (0, *shape), dtype, maxshape=(None, *shape), chunks=(rows, *(n or 1 for n in shape))
+            self.path,
+            (0, *shape),
+            dtype,
+            maxshape=(None, *(n or None for n in shape)),
+            chunks=(rows, *(n or 1 for n in shape)),
         )
         if kind is bytes:
             self._dataset.attrs[BYTES_MARK] = True

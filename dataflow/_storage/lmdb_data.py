@@ -236,4 +236,6 @@ class LMDBDatapoints(MapData):
         if self.func is not deserialize_pair or type(self.ds) is not LMDBData:
             yield from super().__iter__()  # a program has put something of its own there
             return
-        yield from self.ds.decoded(decoder(self._allow_pickle))
+        for dp in self.ds.decoded(decoder(self._allow_pickle)):
+            if dp is not None:  # as everywhere in maps
+                yield dp

@@ -37,7 +37,10 @@ class Database:
         except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError) as e:
             raise ValueError(f"{path} is not an LMDB database: {e}") from e
         except lmdb.Error as e:
-            raise OSError(f"can't open the LMDB database {path}: {e}") from e
+            raise OSError(
+                f"can't open the LMDB database {path}: {e} A process can have a path open once: by this "
+                "library, and not a file that was replaced meanwhile"
+            ) from e
         self.close = weakref.finalize(self, self.env.close)
         stat = self.env.stat()
         # A page beyond the end of the file would kill the process when it is touched.
@@ -124,6 +127,7 @@ def write_database(path: str, values: Iterable[bytes], length: int | None, write
 
     Raises:
         FileExistsError: there is something at ``path``. Nothing has been taken from ``values`` then.
+        OSError: LMDB can't write.
     """
     target = os.path.join(path, "data.mdb") if os.path.isdir(path) else path
     refuse_existing(target)
@@ -137,6 +141,8 @@ def write_database(path: str, values: Iterable[bytes], length: int | None, write
                 writer.put(keys[-1], value)
             writer.put(KEYS, dumps(keys))
             writer.finish()
+        except require("lmdb", None).Error as e:
+            raise OSError(f"can't write the LMDB database {target}: {e}. Is the disk full?") from e
         finally:
             writer.close()
     return len(keys)

@@ -9,6 +9,7 @@ the other;
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -64,7 +65,7 @@ def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
         raise FileNotFoundError(f"there is no npz file {path}") from None
     except ValueError as e:
         raise located(e, path) from e
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as e:
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as e:
         raise ValueError(f"{path} can't be read as an npz file: {e}") from e
     raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")
 

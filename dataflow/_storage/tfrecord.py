@@ -98,7 +98,8 @@ def _open(path: str) -> BinaryIO:
     head = f.read(_HEADER.size)
     f.seek(0)
     if head.startswith(_GZIP) and _length(head) is None:
-        return cast(BinaryIO, gzip.open(f))
+        f.close()
+        return cast(BinaryIO, gzip.open(path, "rb"))
     return f
 
 
