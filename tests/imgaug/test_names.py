@@ -81,7 +81,10 @@ def test_exported_names() -> None:
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_signatures(name: str) -> None:
-    parameters = inspect.signature(getattr(imgaug, name)).parameters.values()
+    cls = getattr(imgaug, name)
+    if sys.version_info < (3, 11) and "__init__" not in vars(cls):
+        pytest.skip("this Python shows the arguments of an inherited __new__")
+    parameters = inspect.signature(cls).parameters.values()
     assert ", ".join(str(p.replace(annotation=p.empty)) for p in parameters) == SIGNATURES[name]
 
 
