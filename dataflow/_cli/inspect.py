@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -90,4 +91,9 @@ def _bytes(value: Any) -> int:
         return value.nbytes
     if isinstance(value, bytes):
         return len(value)
-    return len(value.encode(errors="surrogatepass")) if isinstance(value, str) else len(dumps(value))
+    if isinstance(value, str):
+        return len(value.encode(errors="surrogatepass"))
+    try:
+        return len(dumps(value))
+    except (TypeError, ValueError):  # of a pickle: there is no other size of it
+        return sys.getsizeof(value)

@@ -70,7 +70,7 @@ def _flush(columns: list[_Column], sink: _Sink) -> None:
 class _Sink(io.FileIO):
     """A file that takes every write, and tells later whether one failed.
 
-    HDF5 has to believe to the end that it could write all: if it can't when it closes, it crashes the process.
+    HDF5 has to believe to the end that it could write all: if it can't while it closes, it crashes.
     """
 
     def __init__(self, path: str) -> None:

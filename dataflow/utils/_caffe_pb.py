@@ -53,9 +53,9 @@ class Message:
         if isinstance(kind, list):  # repeated: packed, or one at a time
             packed = wire_type == _BYTES
             getattr(self, name).append(_numbers(value, kind[0]) if packed else [_number(value, kind[0])])
-        elif kind is bytes:
-            setattr(self, name, bytes(value))
-        elif kind in (int, bool):
+        elif isinstance(value, int) != (kind in (int, bool)):
+            raise ValueError(f"wire type {wire_type}")
+        elif kind in (int, bool, bytes):
             setattr(self, name, kind(value))
         else:
             getattr(self, name).ParseFromString(bytes(value))
