@@ -34,6 +34,8 @@ class LegacyMethods(Described):
         return TransformFactory(
             name=f"LegacyConversion -- {self!r}",
             apply_image=lambda img: self._augment(img, params),  # type: ignore[attr-defined]
+            # label maps were given to it as images
+            apply_segmentation=lambda img: self._augment(img, params),  # type: ignore[attr-defined]
             apply_coords=lambda coords: self._old_coords(coords, params),
         )
 
