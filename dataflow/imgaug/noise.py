@@ -38,7 +38,7 @@ class JpegNoise(PhotometricAugmentor):
             raise ValueError(f"{self!r}: expected an image of one channel or three, got {summary(img)}")
         pixels = img
         if img.dtype != UINT8:
-            if 0 < img.max() <= 1:
+            if img.max() <= 1 and (img != np.rint(img)).any():
                 raise ValueError(
                     f"{self!r}: expected pixels in [0, 255], got {summary(img)} in [0, 1]; multiply by 255"
                 )

@@ -26,6 +26,8 @@ def test_random_crop_reaches_all_places() -> None:
         places.add(expected)
     assert len(places) == 9
     assert imgaug.RandomCrop((5.9, np.int64(4))).crop_shape == (5, 4)  # type: ignore[arg-type]
+    assert imgaug.RandomCrop(5.9).crop_shape == (5, 5)  # type: ignore[arg-type]
+    assert imgaug.RandomCrop(np.array([5, 4])).crop_shape == (5, 4)  # type: ignore[arg-type]
     assert place(imgaug.RandomCrop((48, 64)).get_transform(image())) == (0, 0, 48, 64)
 
 

@@ -195,6 +195,18 @@ def test_randomness_is_the_library_s_own_in_this_process_only(monkeypatch: pytes
     assert seeded_there._recorder.seed in seeds, "once in a process"
 
 
+def test_an_iaa_of_an_old_release_is_seeded_as_it_knows() -> None:
+    class Old:
+        def to_deterministic(self) -> None: ...
+
+        def reseed(self, seed: int) -> None:
+            self.seed = seed
+
+    augmentor = imgaug.IAAugmentor(Old())
+    augmentor._seed(5)
+    assert augmentor._aug.seed == 5
+
+
 def test_wrong_arguments() -> None:
     with pytest.raises(TypeError, match="IAAugmentor: expected an augmenter of the library imgaug, got 3"):
         imgaug.IAAugmentor(3)

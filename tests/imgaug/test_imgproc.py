@@ -219,3 +219,29 @@ def test_arguments_of_gaussian_blur() -> None:
 def test_wrong_arguments(make: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         make()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, f32])
+@pytest.mark.parametrize("channels", [2, 5, 7])
+def test_other_numbers_of_channels(dtype: Any, channels: int) -> None:
+    img = np.dstack([image(GRAY, dtype) // (k + 1) for k in range(channels)])
+    for augmentor in (
+        imgaug.Contrast((0.5, 1.5)),
+        imgaug.MeanVarianceNormalize(all_channel=False),
+        imgaug.MinMaxNormalize(all_channel=False),
+        imgaug.Brightness(30),
+        imgaug.GaussianBlur((1, 4)),
+    ):
+        out = seeded(augmentor).augment(img)
+        for k in (0, channels - 1):
+            alone = seeded(augmentor).augment(img[:, :, k])
+            # the limit of the standard deviation, far off here, counts all channels
+            np.testing.assert_allclose(out[:, :, k], alone, rtol=1e-5, atol=1e-4)
+
+
+def test_empty_images() -> None:
+    for augmentor in (imgaug.Brightness(3), imgaug.MeanVarianceNormalize(), imgaug.Clip()):
+        with pytest.raises(
+            ValueError, match=rf"{type(augmentor).__name__}.*empty image, uint8 of shape \(0, 5\)"
+        ):
+            augmentor.augment(np.zeros((0, 5), np.uint8))
