@@ -46,7 +46,7 @@ def renamed_arguments(**new_names: str) -> Callable[[Callable[P, R]], Callable[P
     def decorate(func: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(func)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-            for old in new_names.keys() & kwargs.keys():
+            for old in new_names.keys() & kwargs.keys() if kwargs else ():
                 new = new_names[old]
                 name = func.__qualname__.removesuffix(".__init__")
                 if new in kwargs:

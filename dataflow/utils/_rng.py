@@ -99,8 +99,14 @@ def reseed_in_children(obj: Resettable) -> None:
 
 def reseed() -> None:
     """Reset the random state of everything that was given to ``reseed_in_children``."""
+    error = None
     for obj in list(_reseeded):
-        obj.reset_state()
+        try:
+            obj.reset_state()
+        except Exception as e:  # of one user's class: the others shall not keep the parent's stream
+            error = e
+    if error is not None:
+        raise error
 
 
 def process_state() -> tuple[int | None, tuple[int, ...]]:
