@@ -24,6 +24,8 @@ PATHS_MARK = "dataflow_paths"
 
 _BLOCK_BYTES = 1 << 20  # read at once: few calls, yet still in the processor's cache when rows are copied out
 
+_FEW_ROWS = 8  # of a block: a row that is kept may keep so many in memory, which saves a copy of large rows
+
 
 class HDF5Data(RNGDataFlow[list[Any]]):
     """Zip datasets of an HDF5 file, row by row.
@@ -69,14 +71,14 @@ class HDF5Data(RNGDataFlow[list[Any]]):
                 lengths = {column.path: column.length for column in columns}
                 raise ValueError(f"{self.filename}: expected datasets of equal lengths, got {lengths}")
             self._row_bytes = sum(column.row_bytes() for column in columns)
-            self._block = _block_rows([column.chunk_rows for column in columns], self._row_bytes)
+            self._block = _block_rows(columns)
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return self._size
 
     def __iter__(self) -> Iterator[list[Any]]:
-        """Yield lists with a row of each dataset: an array of its own, or a NumPy scalar."""
+        """Yield lists with a row of each dataset: a writable array, or a NumPy scalar."""
         if not self.shuffle:
             return self._in_order()
         if self._size * self._row_bytes <= self.buffer_bytes:
@@ -84,10 +86,11 @@ class HDF5Data(RNGDataFlow[list[Any]]):
         return self._blocks_shuffled()
 
     def _in_order(self) -> Iterator[list[Any]]:
+        few = self._block <= _FEW_ROWS
         with self._columns() as columns:
             for begin in range(0, self._size, self._block):
                 for row in zip(*(column.read(begin, begin + self._block) for column in columns), strict=True):
-                    yield [_own(value) for value in row]
+                    yield list(row) if few else [_own(value) for value in row]
 
     def _all_shuffled(self) -> Iterator[list[Any]]:
         if self._memory is None:
@@ -150,13 +153,14 @@ def dataset_paths(filename: str) -> list[str]:
     return sorted(found)
 
 
-def _block_rows(chunk_rows: list[int], row_bytes: int) -> int:
-    """Return a number of rows to read at once: whole chunks of every dataset, as far as they fit."""
-    budget = max(1, _BLOCK_BYTES // max(1, row_bytes))
-    unit = math.lcm(*chunk_rows)
-    if unit > budget:
-        unit = max(chunk_rows)
-    return max(unit, budget // unit * unit)
+def _block_rows(columns: list[_Column]) -> int:
+    """Return a number of rows to read at once: whole chunks of the dataset that is most of the data.
+
+    The chunks of the others, such as labels, are small enough for HDF5 to keep them.
+    """
+    largest = max(columns, key=_Column.row_bytes)
+    budget = _BLOCK_BYTES // max(1, sum(column.row_bytes() for column in columns))
+    return max(largest.chunk_rows, budget // largest.chunk_rows * largest.chunk_rows)
 
 
 class _Column:

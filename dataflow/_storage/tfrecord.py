@@ -94,7 +94,7 @@ def _length(header: bytes) -> int | None:
 def _open(path: str) -> BinaryIO:
     if not os.path.isfile(path):
         raise FileNotFoundError(f"there is no TFRecord file {path}")
-    f = open(path, "rb", buffering=256 * 1024)  # noqa: SIM115 -- the caller closes it
+    f = open(path, "rb", buffering=32 * 1024)  # noqa: SIM115 -- the caller closes it
     head = f.read(_HEADER.size)
     f.seek(0)
     if head.startswith(_GZIP) and _length(head) is None:
