@@ -127,6 +127,8 @@ def test_no_such_program(tmp_path: Path) -> None:
 def test_an_installed_tensorpack_stays_out_of_it(tmp_path: Path) -> None:
     (tmp_path / "site" / "tensorpack").mkdir(parents=True)
     (tmp_path / "site" / "tensorpack" / "__init__.py").write_text("raise SystemError('the real one')")
-    (tmp_path / "prog.py").write_text("from tensorpack.dataflow import BatchData\nprint(BatchData.__module__)\n")
+    (tmp_path / "prog.py").write_text(
+        "from tensorpack.dataflow import BatchData\nprint(BatchData.__module__)\n"
+    )
     done = run(tmp_path, "prog.py", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path / 'site'}")
     assert done.stdout == "dataflow._batch\n", done.stderr

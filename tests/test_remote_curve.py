@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zmq
 
-from dataflow import DataFromList, RemoteDataZMQ
+from dataflow import DataFlowTerminated, DataFromList, RemoteDataZMQ
 
 from .flows import flow
 from .remote_helpers import Counting, Sender, free_address, logged, take
@@ -78,6 +78,18 @@ def test_a_receiver_with_a_wrong_key_is_refused(tcp: str) -> None:
             with pytest.raises(ConnectionRefusedError, match="client_keys"):
                 next(iter(df))
         df.close()
+
+
+def test_the_one_who_refuses_may_be_the_one_who_connects(tcp: str, log: list[str]) -> None:
+    wrong = {"server_publickey": SERVER[0], "client_secretkey": STRANGER[1]}
+    with Sender(flow(3), tcp, bind=True, **wrong) as bad, RemoteDataZMQ(tcp, bind=False, **AS_SERVER) as df:
+        waiting = threading.Thread(target=lambda: pytest.raises(DataFlowTerminated, next, iter(df)))
+        waiting.start()
+        wait_for(lambda: len([line for line in log if "refused" in line]) == 2)
+        time.sleep(0.2)
+        assert waiting.is_alive() and bad.is_alive()  # each may yet meet another one
+        df.close()
+        waiting.join()
 
 
 def test_a_wrong_key_of_the_server(tcp: str, log: list[str]) -> None:

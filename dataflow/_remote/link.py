@@ -255,8 +255,8 @@ class Link:
         address = self._reports[report]
         kind, value = event["event"], event["value"]
         if kind == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            if self._bound:
-                return ""  # _let_in said so
+            if self._door is not None:
+                return ""  # it was us, and _let_in said so
             text = f"{address}: refused us: our public key is not one of its client_keys"
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             text = f"{address}: one end encrypts and the other does not: no connection"
