@@ -6,6 +6,7 @@ LMDB, TFRecord and npz files keeps its Python types; see docs/storage.md.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -101,6 +102,7 @@ class NumpySerializer:
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
         """
+        path = os.fspath(path)
         path = path if path.endswith(".npz") else path + ".npz"
         write_npz(path, Source(df, path).encoded())
 

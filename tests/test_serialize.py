@@ -159,7 +159,7 @@ class TestEveryFormat:
     def test_what_cannot_be_stored_is_named(self, form: Form, tmp_path: Path) -> None:
         bad = [[1], [2], {"good": 1, "bad": [object()]}]
         with pytest.raises(
-            TypeError, match=r"datapoint 2 can't be stored: component 'bad', a list: .*object"
+            TypeError, match=r"datapoint 2 can't be stored: component 'bad' of type list: .*object"
         ):
             form.save(DataFromList(bad, shuffle=False), str(tmp_path / form.file))
         with pytest.raises(TypeError, match=r"datapoint 0 can't be stored: .*function"):
@@ -305,7 +305,7 @@ class TestLMDBSerializer:
         path.mkdir()
         LMDBSerializer.save(Source(3), str(path))
         assert os.listdir(path) == ["data.mdb"]
-        assert sorted(LMDBSerializer.load(str(path))) == [[0], [1], [2]]
+        assert sorted(LMDBSerializer.load(path)) == [[0], [1], [2]]
         df = Source()
         with pytest.raises(FileExistsError):
             LMDBSerializer.save(df, str(path))
@@ -590,8 +590,8 @@ class TestHDF5Serializer:
             ([[1], ["x"]], "datapoint 1 .*'a': expected a value of dtype int64.*, got str"),
             ([["x"], [b"x"]], "datapoint 1 .*'a': expected str.*, got bytes"),
             ([[np.zeros(3)], [np.zeros(4)]], r"datapoint 1 .*'a': expected the shape \(3,\).*got \(4,\)"),
-            ([[object()]], "datapoint 0 .*'a': HDF5 has no place for a object"),
-            ([[None]], "datapoint 0 .*'a': HDF5 has no place for a NoneType"),
+            ([[object()]], "datapoint 0 .*'a': HDF5 has no place for values of type object"),
+            ([[None]], "datapoint 0 .*'a': HDF5 has no place for values of type NoneType"),
             ([[np.datetime64("2020")]], "datapoint 0 .*'a': HDF5 has no place"),
             ([[1, 2]], "datapoint 0 has 2 components, but there are 1"),
             ([{"b": 1}], r"datapoint 0 has the keys \['b'\]"),

@@ -18,8 +18,7 @@ def decode_datum(key: bytes, value: bytes) -> list[Any] | None:
 
     Returns:
         image: (height, width, channels). uint8, or float32 if the Datum holds floats. A compressed image has
-        the
-            channels of the file, BGR.
+            the channels of the file, BGR.
         label: an int.
     """
     try:

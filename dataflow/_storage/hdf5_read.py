@@ -37,9 +37,8 @@ class HDF5Data(RNGDataFlow[list[Any]]):
         filename: the file.
         data_paths: the paths of the datasets, e.g. ``["images", "labels"]``, of equal lengths.
         shuffle: whether each pass has an order of its own. Data of up to ``buffer_bytes`` are read into
-        memory once
-            and shuffled as a whole. Of larger data, blocks are read in random order, and as many as
-            fit into the buffer are shuffled together.
+            memory once and shuffled as a whole. Of larger data, blocks are read in random order, and as many
+            as fit into the buffer are shuffled together.
         buffer_bytes: the memory that shuffling may take.
 
     Raises:

@@ -50,7 +50,8 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
                 try:
                     size = column.add(value)
                 except (TypeError, ValueError) as e:
-                    raise type(e)(f"datapoint {index} can't be stored: {column.path!r}: {e}") from e
+                    kind = TypeError if isinstance(e, TypeError) else ValueError
+                    raise kind(f"datapoint {index} can't be stored: {column.path!r}: {e}") from e
                 pending += size
                 source.wrote(size)
             if pending >= _PENDING_BYTES:
@@ -141,7 +142,8 @@ class _Column:
             size = row.nbytes
             if kind.kind in "OUMmT":
                 raise TypeError(
-                    f"HDF5 has no place for a {type(value).__name__} of dtype {kind}. LMDBSerializer has"
+                    f"HDF5 has no place for values of type {type(value).__name__} and dtype {kind}. "
+                    "LMDBSerializer has"
                 )
         if self._dataset is None:
             self._create(kind, np.shape(row) if kind is not bytes else ())

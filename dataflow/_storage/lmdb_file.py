@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Iterable
 
@@ -59,6 +60,7 @@ class Database:
 
 
 _open: weakref.WeakValueDictionary[tuple[int, int], Database] = weakref.WeakValueDictionary()
+_locks: dict[int, threading.Lock] = {}  # of each process its own: one may be held elsewhere at a fork
 
 
 def open_database(path: str) -> Database:
@@ -75,13 +77,14 @@ def open_database(path: str) -> Database:
     file = data_file(path)
     stat = os.stat(file)
     identity = stat.st_dev, stat.st_ino
-    database = _open.get(identity)
-    if database is not None and database.pid == os.getpid():
+    with _locks.setdefault(os.getpid(), threading.Lock()):
+        database = _open.get(identity)
+        if database is not None and database.pid == os.getpid():
+            return database
+        if database is not None:  # inherited by fork: LMDB forbids its use here
+            database.close()
+        database = _open[identity] = Database(file)
         return database
-    if database is not None:  # inherited by fork: LMDB forbids its use here
-        database.close()
-    database = _open[identity] = Database(file)
-    return database
 
 
 def data_file(path: str) -> str:

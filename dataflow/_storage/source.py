@@ -77,7 +77,7 @@ def _culprit(dp: Any) -> str:
         try:
             dumps(value)
         except Exception:
-            return f"component {key!r}, a {type(value).__qualname__}: "
+            return f"component {key!r} of type {type(value).__qualname__}: "
     return ""
 
 

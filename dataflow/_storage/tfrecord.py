@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from .._checks import whole_number
 from ..base import RNGDataFlow
 from ..utils._optional import require
-from ..utils.serialize import loads
+from ..utils.serialize import decoder, loads
 from ..utils.utils import get_tqdm
 from .atomic import new_file
 from .located import located
@@ -54,7 +54,7 @@ def write_records(path: str, payloads: Iterable[bytes], compression: str | None)
     if compression not in (None, "none", "gzip"):
         raise ValueError(f"compression: expected 'gzip', 'none' or None, got {compression!r}")
     crc32c = _crc32c()
-    zipped = compression == "gzip" or (compression is None and path.endswith(".gz"))
+    zipped = compression == "gzip" or (compression is None and os.fspath(path).endswith(".gz"))
     with new_file(path) as partial, (gzip.open if zipped else open)(partial, "wb") as f:
         for payload in payloads:
             length = struct.pack("<Q", len(payload))
@@ -109,8 +109,7 @@ def read_records(path: str) -> Iterator[bytes]:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a record is damaged or cut short; file, record number and offset are named. The offset is
-        that
-            in the uncompressed data.
+            that in the uncompressed data.
     """
     crc32c = _crc32c()
     unpack_header, unpack_checksum = _HEADER.unpack, _CHECKSUM.unpack
@@ -159,9 +158,8 @@ class TFRecordData(RNGDataFlow[Any]):
         path: the file, gzipped or not.
         size: the number of records. Without it or an index there is no length.
         shuffle: whether each pass has an order of its own. It needs an index.
-        index: whether to find out where each record begins, once, in the first process that needs it. It
-        gives
-            a length, ``df[i]``, and shuffling. The file must not be gzipped.
+        index: whether to look up where each record begins, here and now. It gives a length, ``df[i]``, and
+            shuffling. The file must not be gzipped.
         allow_pickle: see ``utils.serialize.loads``.
 
     Raises:
@@ -214,13 +212,13 @@ class TFRecordData(RNGDataFlow[Any]):
         if self.shuffle:
             yield from map(self.__getitem__, order_of_pass(len(self), self.rng))
             return
-        allow_pickle, size = self._allow_pickle, self._size
+        decode, size = decoder(self._allow_pickle), self._size
         if size == 0:
             return
         number = 0
         for payload in read_records(self.path):
             try:
-                dp = loads(payload, allow_pickle=allow_pickle)
+                dp = decode(payload)
             except ValueError as e:
                 raise located(e, f"{self.path}: record {number}") from e
             yield dp

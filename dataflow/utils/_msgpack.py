@@ -161,11 +161,11 @@ def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = Non
     """
     unpackb = small_unpacker(allow_pickle)
     try:
-        if len(data) >= LARGE:
-            found, value = decode_large(data, TUPLE, unpackb)
-            if found:
-                return value
         try:
+            if len(data) >= LARGE:
+                found, value = decode_large(data, TUPLE, unpackb)
+                if found:
+                    return value
             return unpackb(data)
         except UnicodeDecodeError:  # before 2017 arrays and bytes were written as text
             return unpackb(data, raw=True)

@@ -127,8 +127,7 @@ def loads(buf: _Buffer, *, allow_pickle: bool | None = None) -> Any:
     Args:
         buf: msgpack, or a pickle of any protocol.
         allow_pickle: True lets pickles execute what they want. Default: as ``DATAFLOW_ALLOW_PICKLE`` says,
-        else
-            they are read as plain data: arrays, NumPy scalars, built-in types and containers.
+            else they are read as plain data: arrays, NumPy scalars, built-in types and containers.
 
     Raises:
         UnsafePickleError: a pickle names anything else.

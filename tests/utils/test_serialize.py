@@ -245,10 +245,11 @@ class TestMsgpackNumpy:
 class TestOldData:
     def test_msgpack_of_python_2(self) -> None:
         # without a type for bytes: arrays, their keys and all strings were written as raw text
-        array = np.arange(200, 206, dtype=np.uint8).reshape(2, 3)
-        layout = {"nd": True, "type": "|u1", "shape": [2, 3], "data": array.tobytes()}
-        old = msgpack.packb([layout, 3, "text"], use_bin_type=False)
-        assert same([array, 3, b"text"], loads(old))
+        for shape in ((2, 3), (300, 400)):
+            array = np.full(shape, 200, np.uint8)
+            layout = {"nd": True, "type": "|u1", "shape": shape, "data": array.tobytes()}
+            old = msgpack.packb([layout, 3, "text"], use_bin_type=False)
+            assert same([array, 3, b"text"], loads(old))
 
     def test_msgpack_without_kind_and_with_text_keys(self) -> None:
         layout = {"nd": True, "type": "<i2", "shape": [2], "data": b"\x01\x00\x02\x00"}
