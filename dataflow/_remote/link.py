@@ -1,8 +1,7 @@
-"""Sockets of one process, and the thread that watches over them.
+"""Sockets of one process, opened and closed together.
 
 A link has a ZeroMQ context of its own, so it shares nothing with other parts of a program, or with forked
-children. Its thread reads what ZeroMQ reports about handshakes, and answers for authentication: both must
-go on while the program is busy with a datapoint, and neither is in the way of the datapoints.
+children.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .._errors import DataFlowTerminated
-from ..utils import logger
 from ..utils._optional import require
 from .curve import Curve
+from .watch import Watch
 
 _STOP_CHECK = 100  # ms between two looks at a stop event, which can't be waited for together with a socket
 
@@ -60,66 +59,44 @@ class Link:
         attach: Callable[[Any, str], None],
         bound: bool,
     ) -> None:
-        self._zmq = require("zmq", None)
+        zmq = self._zmq = require("zmq", None)
         self.pid = os.getpid()
-        self._addresses = addresses
-        self._bound = bound
+        self._connects = not bound
         self._lock = threading.RLock()  # held while the sockets are used, by whichever thread
         self._closed = False
         self._refused = ""
         self._next = 0
-        self._context = self._zmq.Context()
+        self._context = zmq.Context()
+        self._watch = Watch(self._context, curve.client_keys if curve else None, self._on_refused)
         self._wake_read, self._wake_write = socket.socketpair()  # ends a wait for messages
         self._sockets: list[Any] = []
-        self._reports: dict[Any, str] = {}  # socket that reports on another -> address of that
-        self._door: Any = None
-        self._allowed: frozenset[bytes] = frozenset()  # clients that may come in, if the door is guarded
+        self._poller = zmq.Poller()
+        self._poller.register(self._wake_read, zmq.POLLIN)
         try:
-            if curve is not None and curve.client_keys is not None:
-                self._allowed = curve.client_keys
-                self._door = self._context.socket(self._zmq.REP)
-                self._door.linger = 0
-                self._door.bind("inproc://zeromq.zap.01")
             for address in addresses:
-                self._open(getattr(self._zmq, kind), address, hwm, curve, attach)
+                new = self._new_socket(getattr(zmq, kind), hwm, curve)
+                self._watch.add(new, address)
+                attach(new, address)
+                self._poller.register(new, zmq.POLLIN if kind == "PULL" else zmq.POLLOUT)
         except BaseException:
-            for used in (*self._reports, *self._sockets, *filter(None, [self._door])):
+            self._watch.close()
+            for used in self._sockets:
                 used.close(0)
             self._context.term()
             self._close_wake()
             raise
-        self._poller = self._zmq.Poller()
-        for data_socket in self._sockets:
-            self._poller.register(data_socket, self._zmq.POLLIN if kind == "PULL" else self._zmq.POLLOUT)
-        self._poller.register(self._wake_read, self._zmq.POLLIN)
-        self._thread = threading.Thread(target=self._watch, name="remote-watch", daemon=True)
-        self._thread.start()
+        self._watch.start()
 
-    def _open(
-        self, kind: int, address: str, hwm: int, curve: Curve | None, attach: Callable[[Any, str], None]
-    ) -> None:
+    def _new_socket(self, kind: int, hwm: int, curve: Curve | None) -> Any:
         new = self._context.socket(kind)
         self._sockets.append(new)
         new.linger = 0
         new.sndhwm = new.rcvhwm = hwm
-        new.ipv6 = "[" in address
         # the kernel finds out that a machine is gone; ZeroMQ's own heartbeats would cut off a busy receiver
         new.tcp_keepalive, new.tcp_keepalive_idle, new.tcp_keepalive_intvl = 1, 60, 10
         if curve is not None:
             curve.apply(new)
-        name = f"inproc://report-{len(self._sockets)}"
-        zmq = self._zmq
-        new.monitor(
-            name,
-            zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-        )
-        report = self._context.socket(zmq.PAIR)
-        report.linger = 0
-        report.connect(name)
-        self._reports[report] = address
-        attach(new, address)
+        return new
 
     # ---- messages
 
@@ -164,9 +141,8 @@ class Link:
         with self._lock:
             while True:
                 try:
-                    out.send(
-                        data, self._zmq.NOBLOCK
-                    )  # copied: uncopied, pyzmq needs a thread for the garbage
+                    # pyzmq copies it: for messages that it does not copy it runs a thread
+                    out.send(data, self._zmq.NOBLOCK)
                     return True
                 except self._zmq.Again:
                     self._check()
@@ -179,6 +155,11 @@ class Link:
             raise DataFlowTerminated("the connection was closed while datapoints were being received")
         if self._refused:
             raise ConnectionRefusedError(self._refused)
+
+    def _on_refused(self, reason: str) -> None:
+        if self._connects:  # ZeroMQ does not try again
+            self._refused = reason
+            self._wake()
 
     # ---- the end
 
@@ -200,11 +181,11 @@ class Link:
             for used in self._sockets:
                 used.close(int(linger * 1000))
             try:
-                self._context.term()  # also ends the thread; waits for what lingers, or for Ctrl-C
+                self._context.term()  # also ends the watch; waits for what lingers, or for Ctrl-C
             finally:
-                self._thread.join()
+                self._watch.join()
                 self._close_wake()
-        return not linger or time.monotonic() - start < linger
+        return not linger or time.monotonic() - start < 0.95 * linger  # ZeroMQ's clock is not as exact
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # closed
@@ -213,57 +194,3 @@ class Link:
     def _close_wake(self) -> None:
         self._wake_read.close()
         self._wake_write.close()
-
-    # ---- the thread
-
-    def _watch(self) -> None:
-        zmq = self._zmq
-        poller = zmq.Poller()
-        for used in (*self._reports, *filter(None, [self._door])):
-            poller.register(used, zmq.POLLIN)
-        said: set[str] = set()
-        try:
-            while True:
-                for ready, _ in poller.poll():
-                    text = self._let_in() if ready is self._door else self._hear(ready)
-                    if text and text not in said:
-                        said.add(text)
-                        logger.error(text)
-        except zmq.ZMQError as e:
-            if e.errno not in (zmq.ETERM, zmq.ENOTSOCK):
-                raise
-        finally:
-            for used in (*self._reports, *filter(None, [self._door])):
-                used.close(0)
-
-    def _let_in(self) -> str:
-        """Answer whether a client may come in; return what there is to say."""
-        version, request, _, address, _, _, key, *_ = self._door.recv_multipart()
-        name = require("zmq.utils.z85", None).encode(key)
-        welcome = name in self._allowed
-        self._door.send_multipart(
-            [version, request, *((b"200", b"OK") if welcome else (b"400", b"No")), b"", b""]
-        )
-        if welcome:
-            return ""
-        return f"refused {address.decode()}: its public key {name.decode()} is not one of client_keys"
-
-    def _hear(self, report: Any) -> str:
-        """Read a report; return what there is to say."""
-        zmq = self._zmq
-        event = require("zmq.utils.monitor", None).parse_monitor_message(report.recv_multipart())
-        address = self._reports[report]
-        kind, value = event["event"], event["value"]
-        if kind == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            if self._door is not None:
-                return ""  # it was us, and _let_in said so
-            text = f"{address}: refused us: our public key is not one of its client_keys"
-        elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-            text = f"{address}: one end encrypts and the other does not: no connection"
-        else:
-            # as a client with a wrong key of the server we hear no more than that
-            return f"{address}: a handshake failed: wrong keys, or the other end is no dataflow"
-        if not self._bound:  # ZeroMQ does not try again
-            self._refused = text
-            self._wake()
-        return text
