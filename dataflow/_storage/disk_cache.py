@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any
 
@@ -15,8 +16,9 @@ from .order import order_of_pass
 __all__ = ["DiskCacheData", "write_index"]
 
 
-def _open_index(path: str) -> Any:
-    """Return the ``diskcache.Index`` in a directory, made if there is none.
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """Open the ``diskcache.Index`` in a directory, made if there is none, for the length of a block.
 
     Values must be bytes. What is not, a foreign file may hold as a pickle, and that is not read.
     """
@@ -35,7 +37,8 @@ def _open_index(path: str) -> Any:
                 raise ValueError(f"{path} holds a pickled key, which is not read")
             return super().get(key, raw)
 
-    return diskcache.Index.fromcache(diskcache.Cache(path, eviction_policy="none", disk=BytesDisk))
+    with closing(diskcache.Cache(path, eviction_policy="none", disk=BytesDisk)) as cache:
+        yield diskcache.Index.fromcache(cache)
 
 
 def write_index(path: str, values: Iterable[bytes], write_frequency: int) -> None:
@@ -45,14 +48,10 @@ def write_index(path: str, values: Iterable[bytes], write_frequency: int) -> Non
         FileExistsError: there is something at ``path``.
     """
     numbered = enumerate(values)
-    with new_directory(path) as partial:
-        index = _open_index(partial)
-        try:
-            while batch := list(islice(numbered, write_frequency)):
-                with index.transact():
-                    index.update(batch)
-        finally:
-            index.cache.close()
+    with new_directory(path) as partial, _opened(partial) as index:
+        while batch := list(islice(numbered, write_frequency)):
+            with index.transact():
+                index.update(batch)
 
 
 class DiskCacheData(RNGDataFlow[bytes]):
@@ -72,7 +71,8 @@ class DiskCacheData(RNGDataFlow[bytes]):
         self.shuffle = shuffle
         if not os.path.isfile(os.path.join(self.path, "cache.db")):
             raise FileNotFoundError(f"{self.path} is not a directory of diskcache")
-        self._size = len(_open_index(self.path))
+        with _opened(self.path) as index:
+            self._size = len(index)
 
     def __len__(self) -> int:
         """Return the number of values."""
@@ -80,9 +80,6 @@ class DiskCacheData(RNGDataFlow[bytes]):
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the values."""
-        index = _open_index(self.path)  # here: a connection of SQLite can't cross a fork
-        try:
+        with _opened(self.path) as index:  # here: a connection of SQLite can't cross a fork
             for k in order_of_pass(self._size, self.rng if self.shuffle else None):
                 yield index[k]
-        finally:
-            index.cache.close()
