@@ -13,9 +13,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._tensorpack import install_as_tensorpack as install_as_tensorpack
+
 if TYPE_CHECKING:
     from . import dataset, imgaug
-    from ._tensorpack import install_as_tensorpack as install_as_tensorpack
     from .base import DataFlow, DataFlowTerminated, ProxyDataFlow, RNGDataFlow
     from .common import (
         BatchData,
@@ -158,19 +159,19 @@ _NAMES = {
     ),
     "remote": ("RemoteDataZMQ", "send_dataflow_zmq"),
     "serialize": ("HDF5Serializer", "LMDBSerializer", "NumpySerializer", "TFRecordSerializer"),
-    "_tensorpack": ("install_as_tensorpack",),
-    "_old_names": (
-        "AugmentImagesTogether",
-        "LMDBDataPoint",
-        "PrefetchOnGPUs",
-        "RemoteData",
-        "TFRecordData",
-        "ThreadedMapData",
-        "serve_data",
-    ),
 }
+_OLD_NAMES = (
+    "AugmentImagesTogether",
+    "LMDBDataPoint",
+    "PrefetchOnGPUs",
+    "RemoteData",
+    "TFRecordData",
+    "ThreadedMapData",
+    "serve_data",
+)
 _SUBMODULES = (*_NAMES, "dataset", "dftools", "imgaug", "prefetch", "utils")
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+_MODULE_OF |= dict.fromkeys(_OLD_NAMES, "_old_names")
 
 
 def __getattr__(name: str) -> Any:

@@ -83,7 +83,12 @@ def test_a_receiver_with_a_wrong_key_is_refused(tcp: str) -> None:
 def test_the_one_who_refuses_may_be_the_one_who_connects(tcp: str, log: list[str]) -> None:
     wrong = {"server_publickey": SERVER[0], "client_secretkey": STRANGER[1]}
     with Sender(flow(3), tcp, bind=True, **wrong) as bad, RemoteDataZMQ(tcp, bind=False, **AS_SERVER) as df:
-        waiting = threading.Thread(target=lambda: pytest.raises(DataFlowTerminated, next, iter(df)))
+
+        def wait() -> None:
+            with pytest.raises(DataFlowTerminated):
+                next(iter(df))
+
+        waiting = threading.Thread(target=wait)
         waiting.start()
         wait_for(lambda: len([line for line in log if "refused" in line]) == 2)
         time.sleep(0.2)
