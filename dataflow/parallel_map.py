@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ._batch import BatchData
+from ._batch import aggregate
 from ._checks import whole_number
 from ._late_names import late_names
 from ._map import copy_datapoint
@@ -66,7 +66,7 @@ def _map_and_batch(port: Port, code: tuple[Callable[[Any], Any], int], index: in
             continue
         held.append(result)
         if len(held) == batch_size:
-            port.put(BatchData.aggregate_batch(held), batch_size)
+            port.put(aggregate(held, empty=port.empty), batch_size)  # stacked where it is sent from
             held = []
 
 

@@ -10,6 +10,7 @@ buffer is (``_PLACE``: its slot, or -1 for "inline", and its size), the inline b
 from __future__ import annotations
 
 import functools
+import math
 import os
 import pickle
 import select
@@ -125,7 +126,12 @@ def connected_ends() -> tuple[Ends, Ends]:
         ours, theirs = socket.socketpair()
         return Socket(ours), Socket(theirs)
     down_read, down_write = os.pipe()
-    up_read, up_write = os.pipe()
+    try:
+        up_read, up_write = os.pipe()
+    except OSError:  # no more descriptors
+        os.close(down_read)
+        os.close(down_write)
+        raise
     return Pipes(up_read, down_write), Pipes(down_read, up_write)
 
 
@@ -177,6 +183,19 @@ class Connection:
             length = _PLACE.size * len(places) + len(stream)
         head = _HEAD.pack(length, len(places), kind, number)
         return [head, *(_PLACE.pack(*p) for p in places), *buffers, stream]
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array to fill and to ``pack`` next, which then need not copy it: not to be used after."""
+        dtype = np.dtype(dtype)
+        if (
+            self._arena is not None
+            and not dtype.hasobject
+            and math.prod(shape) * dtype.itemsize >= OUT_OF_BAND
+        ):
+            array = self._arena.draft(shape, dtype)
+            if array is not None:
+                return array
+        return np.empty(shape, dtype)
 
     def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         """Copy buffers into slots if there is room, also after taking back what has been returned."""

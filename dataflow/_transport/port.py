@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from .channel import DATA, DROPPED, END, ERROR, Connection, Ends, Frame, note
 from .failure import describe_failure
 from .shm import Arena, Leases, Memory
@@ -19,6 +21,9 @@ class Port(Protocol):
 
     def drop(self, number: int) -> None:
         """Say that a task, or ``number`` tasks where they are counted, has no result."""
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array for the next datapoint that is put; it must not be used after that."""
 
     def get(self) -> tuple[int, Any] | None:
         """Return the number and the value of the next task, or None if the consumer says END."""
@@ -64,6 +69,10 @@ class ProcessPort:
                 self._credits = self._next()[2]
             self._credits -= 1
         self._write(self._connection.pack(DATA, number, value))
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array for the next datapoint: in shared memory if there is room."""
+        return self._connection.empty(shape, dtype)
 
     def drop(self, number: int) -> None:
         """Say that a task has no result."""

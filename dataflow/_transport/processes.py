@@ -145,7 +145,12 @@ class ProcessPool(WorkerPool):
         results = new_memory()
         jobs = new_memory() if self._tasks else None
         memories = [m for m in (results, jobs) if m is not None]
-        ours, theirs = connected_ends()
+        try:
+            ours, theirs = connected_ends()
+        except OSError:  # no more descriptors
+            for memory in memories:
+                memory.close()
+            raise
         ours.dont_wait()
         name = f"{self.name}, worker {index}"
         connection = Connection(

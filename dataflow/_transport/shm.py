@@ -8,6 +8,7 @@ array made from it, is garbage.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import secrets
@@ -151,22 +152,45 @@ class Arena:
         self._lost = 0
         self._sizes: dict[int, int] = {}  # of the slots that are out
         self._free: dict[int, list[int]] = {}  # size: offsets, last returned last
+        self._drafts: dict[int, int] = {}  # address: offset, of slots that arrays are being made in
+
+    def draft(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+        """Return an array in a slot, to be filled and then given to ``put``, or None if there is no room.
+
+        The next ``put`` sends it without a copy. What it does not contain is given up.
+        """
+        size = _pages(math.prod(shape) * dtype.itemsize)
+        self._largest = max(self._largest, size)
+        offset = self._take(size)
+        if offset < 0:
+            return None
+        array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, self._memory.bytes, offset)
+        self._drafts[_address(array)] = offset
+        return array
 
     def put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         """Copy each buffer into a slot and return their offsets, or None: no room, send them otherwise."""
-        sizes = [-(-b.nbytes // PAGE) * PAGE for b in buffers]
-        self._largest = max(self._largest, sum(sizes))
+        self._largest = max(self._largest, sum(_pages(b.nbytes) for b in buffers))
         offsets: list[int] = []
-        for size in sizes:
-            offset = self._take(size)
-            if offset < 0:
-                for taken in offsets:
-                    self.release(taken)
-                return None
+        sent, target = set(), self._memory.bytes
+        for buffer in buffers:
+            source = np.frombuffer(buffer, np.uint8)
+            offset = self._drafts.get(_address(source), -1) if self._drafts else -1
+            if offset >= 0:
+                sent.add(offset)
+            else:
+                offset = self._take(_pages(len(source)))
+                if offset < 0:  # the drafts stay: what is in them is still to be sent
+                    for taken in offsets:
+                        if taken not in sent:
+                            self.release(taken)
+                    return None
+                np.copyto(target[offset : offset + len(source)], source)
             offsets.append(offset)
-        target = self._memory.bytes
-        for offset, buffer in zip(offsets, buffers, strict=True):
-            np.copyto(target[offset : offset + buffer.nbytes], np.frombuffer(buffer, np.uint8))
+        for offset in self._drafts.values():
+            if offset not in sent:
+                self.release(offset)
+        self._drafts.clear()
         return offsets
 
     def _take(self, size: int) -> int:
@@ -218,6 +242,14 @@ class Arena:
     def retire(self, offset: int) -> None:
         """Never use a slot again: a forked process may still read it."""
         self._lost += self._sizes.pop(offset)
+
+
+def _pages(nbytes: int) -> int:
+    return -(-nbytes // PAGE) * PAGE
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 class Leases:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
+import numpy as np
+
 from .channel import DATA, DROPPED, END, ERROR
 from .failure import describe_failure, explain
 from .pool import CLOSE_TIMEOUT, Message, Worker, WorkerPool
@@ -39,6 +41,10 @@ class ThreadPort:
         if self.closed:
             raise _PoolClosedError
         self._results.put((DATA, number, value))
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array for the next datapoint."""
+        return np.empty(shape, dtype)
 
     def drop(self, number: int) -> None:
         """Say that a task has no result."""
