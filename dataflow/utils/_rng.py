@@ -30,7 +30,8 @@ class _Process(NamedTuple):
 
 
 _process = _Process()
-_reseeded: weakref.WeakSet[Resettable] = weakref.WeakSet()
+# by id: what users write may be equal to others, or have no hash, such as a dataclass
+_reseeded: weakref.WeakValueDictionary[int, Resettable] = weakref.WeakValueDictionary()
 _fork_hook_registered = False
 
 
@@ -91,7 +92,7 @@ def reseed_in_children(obj: Resettable) -> None:
     Workers call it as well for objects that reached them by pickle. ``obj`` is held weakly.
     """
     global _fork_hook_registered
-    _reseeded.add(obj)
+    _reseeded[id(obj)] = obj
     if not _fork_hook_registered and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=reseed)
         _fork_hook_registered = True
@@ -100,7 +101,7 @@ def reseed_in_children(obj: Resettable) -> None:
 def reseed() -> None:
     """Reset the random state of everything that was given to ``reseed_in_children``."""
     error = None
-    for obj in list(_reseeded):
+    for obj in list(_reseeded.values()):
         try:
             obj.reset_state()
         except Exception as e:  # of one user's class: the others shall not keep the parent's stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
 import multiprocessing
 import os
@@ -132,6 +133,20 @@ def test_forked_processes_draw_differently(make: Callable[[], ImageAugmentor]) -
     assert len({*children, tuple(draws(augmentor))}) == 4
 
 
+@dataclasses.dataclass
+class Plain(OwnReset):
+    """A dataclass has no hash, and is equal to others."""
+
+    size: int = 3
+
+
+@forks
+def test_augmentors_may_be_equal_and_without_hash() -> None:
+    augmentors = [Plain(), Plain()]
+    assert augmentors[0] == augmentors[1]
+    assert in_fork(lambda: [augmentor.resets for augmentor in augmentors]) == [1, 1]
+
+
 @forks
 def test_a_forked_process_resets_each_augmentor() -> None:
     augmentor = OwnReset()
@@ -174,7 +189,7 @@ def test_copies_go_on_with_the_same_stream() -> None:
     for twin in twins:
         assert draws(twin) == expected
         assert vars(twin).keys() == {"size", "rng"}
-        assert twin in _rng._reseeded
+        assert id(twin) in _rng._reseeded
 
 
 def test_nothing_is_kept_alive() -> None:
