@@ -60,7 +60,7 @@ class RepeatedData(ProxyDataFlow[Any]):
                 yield from datapoints
             elif self.num == -1:
                 raise RuntimeError(
-                    f"can't repeat {type(self.ds).__name__} for ever: a pass through it had no datapoint"
+                    f"a pass through {type(self.ds).__name__} had no datapoint: there is nothing to repeat"
                 )
 
 
