@@ -132,17 +132,13 @@ class Stream:
                 if not ends and not self._pending:
                     self._finish()
                     return
-            try:
-                for worker, kind, number, value in self._pool.collect():
-                    tasks = number if counted else 1
-                    worker.outstanding -= tasks
-                    self._pending -= tasks
-                    yield kind, number, value
-                    if self._pass is not None and self._pass.items:
-                        self._submit_items()
-            except Exception:
-                self.break_off()
-                raise
+            for worker, kind, number, value in self._pool.collect():
+                tasks = number if counted else 1
+                worker.outstanding -= tasks
+                self._pending -= tasks
+                yield kind, number, value
+                if self._pass is not None and self._pass.items:
+                    self._submit_items()
 
     def _submit_items(self) -> None:
         if self._pass is None or not self._pass.items:

@@ -88,7 +88,11 @@ class _PoolUser:
             except GeneratorExit:
                 raise
             except BaseException as e:  # in particular what a signal handler raises
-                pool.interrupted(e)
+                try:
+                    pool.interrupted(e)
+                finally:
+                    if not pool.is_running():
+                        self.close()  # all of it, not only the pool
                 raise
 
 

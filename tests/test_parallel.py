@@ -150,7 +150,9 @@ def test_nested_runners_have_exactly_a_workers_and_lose_nothing(method: str, tmp
         assert own[-1] - len(own) < 4 + 6 + 3 * 2
 
 
-@pytest.mark.parametrize(("runner", "method"), [(zmq, "fork"), (zmq, "spawn"), (plain, "fork"), (threads, None)])
+@pytest.mark.parametrize(
+    ("runner", "method"), [(zmq, "fork"), (zmq, "spawn"), (plain, "fork"), (threads, None)]
+)
 @pytest.mark.parametrize(("bound", "workers"), [(1, 1), (8, 2), (10, 3), (40, 1)])
 def test_datapoints_under_way_are_bounded(
     runner: Any, method: str, bound: int, workers: int, tmp_path: Any

@@ -51,7 +51,9 @@ every_method = pytest.mark.parametrize("method", METHODS)
 every_kind = pytest.mark.parametrize("kind", [*METHODS, "thread"])
 
 
-def mapper(kind: str, ds: Any, n: int, func: Any, bound: int = 200, strict: bool = True, **options: Any) -> Any:
+def mapper(
+    kind: str, ds: Any, n: int, func: Any, bound: int = 200, strict: bool = True, **options: Any
+) -> Any:
     """Return a mapper that is reset: over threads, or over processes started so."""
     if kind == "thread":
         df: Any = MultiThreadMapData(ds, n, func, bound, strict, **options)
@@ -190,7 +192,10 @@ def test_not_strict_reads_ahead_from_the_start_and_across_passes(kind: str, tmp_
 
 @pytest.mark.parametrize("kind", ["fork", "thread"])
 def test_an_empty_source_of_an_endless_mapper_says_so(kind: str) -> None:
-    with mapper(kind, Unsized(0), 2, double, strict=False) as df, pytest.raises(RuntimeError, match="is empty"):
+    with (
+        mapper(kind, Unsized(0), 2, double, strict=False) as df,
+        pytest.raises(RuntimeError, match="is empty"),
+    ):
         next(iter(df))
 
 
@@ -271,7 +276,9 @@ def test_batches_of_several_processes_are_endless_and_have_all_datapoints(method
 def test_filtered_batches_never_wait_for_ever(workers: int, bound: int) -> None:
     """Workers keep what is no batch yet, and the source is read on although much of the room is taken."""
     for modulus in (2, 3, 10):
-        with batcher("fork", Count(100), workers, lambda dp, m=modulus: dp if dp[0] % m else None, 10, bound) as df:
+        with batcher(
+            "fork", Count(100), workers, lambda dp, m=modulus: dp if dp[0] % m else None, 10, bound
+        ) as df:
             for _ in range(3):
                 for batch in islice(df, 20):
                     assert len(batch[0]) == 10
@@ -330,9 +337,11 @@ def arrays() -> st.SearchStrategy[Any]:
             return st.just(np.full(shape, None, dtype))
         size = int(np.prod(shape)) * dtype.itemsize
         return st.binary(min_size=size, max_size=size).map(
-            lambda raw: np.frombuffer(bytearray(raw), dtype, int(np.prod(shape))).reshape(shape)
-            if size
-            else np.zeros(shape, dtype)
+            lambda raw: (
+                np.frombuffer(bytearray(raw), dtype, int(np.prod(shape))).reshape(shape)
+                if size
+                else np.zeros(shape, dtype)
+            )
         )
 
     def vary(array: Any, how: int) -> Any:
@@ -721,7 +730,9 @@ def test_names_and_positions() -> None:
 
 def test_component_shared_array() -> None:
     ds = [[i, "x"] for i in range(20)]
-    df = MultiProcessMapDataComponentSharedArray(ds, 2, lambda x: np.full((3, 2), x, np.float32), (3, 2), np.float32)
+    df = MultiProcessMapDataComponentSharedArray(
+        ds, 2, lambda x: np.full((3, 2), x, np.float32), (3, 2), np.float32
+    )
     with df:
         df.reset_state()
         for array, x in islice(df, 40):

@@ -187,15 +187,9 @@ class Connection:
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
         """Return an array to fill and to ``pack`` next, which then need not copy it: not to be used after."""
         dtype = np.dtype(dtype)
-        if (
-            self._arena is not None
-            and not dtype.hasobject
-            and math.prod(shape) * dtype.itemsize >= OUT_OF_BAND
-        ):
-            array = self._arena.draft(shape, dtype)
-            if array is not None:
-                return array
-        return np.empty(shape, dtype)
+        large = math.prod(shape) * dtype.itemsize >= OUT_OF_BAND and not dtype.hasobject
+        draft = self._arena.draft(shape, dtype) if large and self._arena is not None else None
+        return np.empty(shape, dtype) if draft is None else draft
 
     def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         """Copy buffers into slots if there is room, also after taking back what has been returned."""

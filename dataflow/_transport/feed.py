@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
+from .pool import CLOSE_TIMEOUT
+
 _MAX_EMPTY = 100
 """Passes in a row without a datapoint after which an endless source is declared empty."""
 
@@ -116,17 +118,18 @@ class Feed:
     def start(self, a_pass: Pass) -> None:
         """Run a pass, when those before have ended."""
         if self._thread is None:
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=_run, args=(self._passes,), name=f"{self._name}-source", daemon=True
             )
-            self._thread.start()
+            thread.start()
+            self._thread = thread  # only now: an interrupted start can't be joined
         self._passes.put(a_pass)
 
     def close(self) -> None:
         """End the thread when the pass it is in has ended. Cancel that before."""
         self._passes.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(1.0)
+            self._thread.join(CLOSE_TIMEOUT / 2)
 
 
 def _run(passes: SimpleQueue[Pass | None]) -> None:

@@ -88,13 +88,17 @@ class ThreadPool(WorkerPool):
         self._ports: list[ThreadPort] = []
         self._threads: list[threading.Thread] = []
         close_at_exit(self)
-        for index, code in enumerate(codes):
-            port = ThreadPort(self._jobs, self._results, self._room)
-            args = (entry, port, code, index, f"{name}, thread {index}")
-            thread = threading.Thread(target=_work, args=args, name=f"{name}-{index}", daemon=True)
-            self._ports.append(port)
-            self._threads.append(thread)
-            thread.start()
+        try:
+            for index, code in enumerate(codes):
+                port = ThreadPort(self._jobs, self._results, self._room)
+                args = (entry, port, code, index, f"{name}, thread {index}")
+                thread = threading.Thread(target=_work, args=args, name=f"{name}-{index}", daemon=True)
+                self._ports.append(port)
+                thread.start()
+                self._threads.append(thread)
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the threads ``count`` tasks off ``items``."""
@@ -150,7 +154,7 @@ class ThreadPool(WorkerPool):
             return
         for port in self._ports:
             port.closed = True
-        for _ in self._threads:
+        for _ in self._ports:
             self._jobs.put(None)
             if self._room is not None:
                 self._room.release()
