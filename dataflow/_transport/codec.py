@@ -65,15 +65,20 @@ def decode(stream: bytes | memoryview, buffers: Iterable[Any]) -> Any:
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
-        # NumPy sends a read-only array as read-only and a strided one in band: a copy arrives as promised,
-        # writable, and out of band.
-        if (
-            type(obj) is np.ndarray
-            and not (obj.flags.forc and obj.flags.writeable)
-            and not obj.dtype.hasobject
-        ):
-            return obj.copy(order="A").__reduce_ex__(5)
-        return NotImplemented
+        if type(obj) is not np.ndarray or obj.dtype.hasobject:
+            return NotImplemented
+        given = obj
+        if not (obj.flags.forc and obj.flags.writeable):
+            # NumPy sends a read-only array as read-only and a strided one in band: a copy arrives as
+            # promised, writable, and out of band.
+            obj = obj.copy(order="A")
+        if obj.dtype.kind in "mM":  # times: NumPy sends them in band and loses their byte order
+            return _view, (obj.view(obj.dtype.str[0] + "i8"), obj.dtype.str)
+        return NotImplemented if obj is given else obj.__reduce_ex__(5)
+
+
+def _view(array: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    return array.view(dtype)
 
 
 def _culprit(obj: Any, path: str = "datapoint", outer: tuple[int, ...] = ()) -> str:
