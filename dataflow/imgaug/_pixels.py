@@ -12,6 +12,7 @@ from ._cv import UINT8, Image, call, opencv
 
 _LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis]
 _LEVELS.flags.writeable = False
+_STRIP = 2**18  # elements, a megabyte of float32
 
 
 def by_level(img: Image, func: Callable[[Any], Image]) -> Image:
@@ -25,6 +26,21 @@ def by_level(img: Image, func: Callable[[Any], Image]) -> Image:
     table = func(_LEVELS)
     out: Image = opencv().LUT(img, table[:, np.newaxis])
     return out.reshape(img.shape)
+
+
+def in_strips(img: Image, func: Callable[[Image], Image]) -> Image:
+    """Return ``func(img)``, where ``func`` treats every pixel alike and returns the dtype of the image.
+
+    A large image is given to it in strips, whose intermediate results stay in the processor's cache: new
+    memory for those of the whole image would cost several times as much as the arithmetic.
+    """
+    if img.size <= _STRIP:
+        return func(img)
+    out = np.empty_like(img)
+    rows = max(1, _STRIP * len(img) // img.size)
+    for y in range(0, len(img), rows):
+        out[y : y + rows] = func(img[y : y + rows])
+    return out
 
 
 def saturate(out: Image, dtype: np.dtype[Any], clip: bool) -> Image:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..utils._deprecated import warn_renamed
 from ._checks import check_pixels, integer_range, number_range
 from ._cv import BORDER_REPLICATE, UINT8, Image, call, opencv
-from ._pixels import as_float32, by_level, channel_means, gray_of, in_float32, saturate
+from ._pixels import as_float32, by_level, channel_means, gray_of, in_float32, in_strips, saturate
 from .base import PhotometricAugmentor
 
 __all__ = [
@@ -275,6 +275,9 @@ class Saturation(PhotometricAugmentor):
 
     def _augment(self, img: Image, weight: np.float32) -> Image:
         check_pixels(self, img, channels=3)
+        return in_strips(img, lambda x: self._mix(x, weight))
+
+    def _mix(self, img: Image, weight: np.float32) -> Image:
         x = img if img.dtype == UINT8 else as_float32(img)
         gray = as_float32(gray_of(x, self.rgb)) * (_ONE - weight)
         out = img.astype(np.float32)

@@ -74,6 +74,17 @@ def test_saturation(rgb: bool, dtype: Any) -> None:
     np.testing.assert_allclose(out, expected, atol=1 if dtype == np.uint8 else 1e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, f32, np.float64])
+def test_saturation_of_a_large_image(dtype: Any) -> None:
+    """Its rows are worked on some at a time, the last of them too, and come out as they do one by one."""
+    img = np.random.RandomState(0).randint(0, 256, (403, 700, 3)).astype(dtype)
+    transform = seeded(imgaug.Saturation()).get_transform(img)
+    rows = [transform.apply_image(img[y : y + 1]) for y in range(len(img))]
+    out = transform.apply_image(img)
+    assert out.dtype == dtype
+    np.testing.assert_allclose(out, np.concatenate(rows), atol=0 if dtype == np.uint8 else 1e-3)
+
+
 def hsv_pixels(img: Any) -> list[tuple[float, float, float]]:
     import colorsys
 
