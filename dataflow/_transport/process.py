@@ -114,7 +114,7 @@ def start_process(
     process = context.Process(  # type: ignore[attr-defined]
         target=_run, args=(parent, index, entry, setup, _Code(code, what)), name=f"{what}-{index}"
     )
-    with _sigint_blocked(), warnings.catch_warnings():
+    with _sigint_deferred(), warnings.catch_warnings():
         # Python 3.12 warns of any fork beside threads. The child runs only code that is made for it.
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
         process.start()
@@ -138,16 +138,29 @@ def _start_helpers(method: str) -> None:
 
 
 @contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Have Ctrl-C wait while a child is made, or it would print a traceback from the middle of its start."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _sigint_deferred() -> Iterator[None]:
+    """Have Ctrl-C wait while a child is made.
+
+    It is blocked, so that the child begins its life with that and prints no traceback from the middle of its
+    start. That is not enough for this process: the kernel gives the signal to any thread that does not block
+    it, and Python raises the exception in the main one.
+    """
+    came: list[Any] = []
+    handler = signal.getsignal(signal.SIGINT)
+    ours = callable(handler) and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    blocks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocks else set()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if blocks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if came and callable(handler):
+            handler(*came[0])
 
 
 def _run(parent: Parent, index: int, entry: Callable[..., None], setup: Any, code: _Code) -> None:
