@@ -8,7 +8,7 @@ import textwrap
 from typing import Any
 
 _MISSING = object()
-_WRAPPED = ("ds", "df_lists")  # shown even when they are no constructor arguments
+_ALSO = ("ds", "df_lists", "probs")  # shown even when they are no constructor arguments
 _MAX_LINES = 20  # of an argument whose own repr has several
 
 
@@ -40,7 +40,7 @@ def describe(obj: Any, nested: type) -> str:
     underscore), so a subclass gets a useful repr without doing anything.
     """
     names = _constructor_arguments(type(obj))
-    names += [name for name in _WRAPPED if name not in names and name in vars(obj)]
+    names += [name for name in _ALSO if name not in names and name in vars(obj)]
     plain: list[str] = []
     blocks: list[str] = []
     for name in names:

@@ -53,7 +53,13 @@ def test_several_sources() -> None:
         "      ds=DataFromList(lst=[[0]], shuffle=False),\n"
         "      num=2)])"
     )
-    assert "DataFromList" in repr(RandomChooseData([(flow(1), 0.5), (flow(1), 0.5)]))
+    assert repr(RandomChooseData([(flow(1), 0.25), (flow(1), 0.75)])) == (
+        "RandomChooseData(\n"
+        "  df_lists=[\n"
+        "    DataFromList(lst=[[0]], shuffle=False),\n"
+        "    DataFromList(lst=[[0]], shuffle=False)],\n"
+        "  probs=[0.25, 0.75])"
+    )
 
 
 def test_an_argument_called_like_a_method() -> None:
