@@ -57,12 +57,12 @@ class _OwnRandomness:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes and the process that they come from."""
-        return {**self.__dict__, "_process": os.getpid()}
+        return {**self.__dict__, "_pickled_in": os.getpid()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Go on with the random state in a copy, start a new one in another process."""
         self.__dict__.update(state)
-        if self.__dict__.pop("_process", None) != os.getpid():
+        if self.__dict__.pop("_pickled_in", None) != os.getpid():
             self.reset_state()
 
 

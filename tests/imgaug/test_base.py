@@ -192,6 +192,12 @@ def test_copies_go_on_with_the_same_stream() -> None:
         assert id(twin) in _rng._reseeded
 
 
+def test_copies_have_all_attributes_of_users() -> None:
+    augmentor = Draw()
+    augmentor._process = "mine"  # type: ignore[attr-defined]
+    assert copy.deepcopy(augmentor)._process == "mine"  # type: ignore[attr-defined]
+
+
 def test_nothing_is_kept_alive() -> None:
     gone = [weakref.ref(kind.make()) for kind in ZOO.values()]
     gc.collect()
