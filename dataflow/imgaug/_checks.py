@@ -76,13 +76,16 @@ def int_pair(shape: Any) -> tuple[int, int]:
 
     Raises:
         RuntimeError: it is neither.
+        ValueError: a number is less than 1.
     """
     if isinstance(shape, float):
         shape = int(shape)
     elif isinstance(shape, np.ndarray):
         shape = shape.tolist()
-    h, w = shape2d(shape)
-    return int(h), int(w)
+    h, w = map(int, shape2d(shape))
+    if min(h, w) < 1:
+        raise ValueError(f"expected a shape of at least 1 x 1, got {shape!r}")
+    return h, w
 
 
 def number_range(value: Any, what: str) -> Any:

@@ -101,6 +101,10 @@ class RandomCropRandomShape(ImageAugmentor):
                 DeprecationWarning,
                 stacklevel=2,
             )
+        if min(wmin, hmin) < 1:
+            raise ValueError(
+                f"RandomCropRandomShape: expected at least 1 as wmin and hmin, got {wmin}, {hmin}"
+            )
         self.wmin, self.hmin, self.wmax, self.hmax = wmin, hmin, wmax, hmax
         self.max_aspect_ratio = max_aspect_ratio
         super().__init__()
@@ -190,6 +194,8 @@ class RandomCutout(ImageAugmentor):
         for name, size in (("h_range", h_range), ("w_range", w_range)):
             if not isinstance(size, int | np.integer):
                 integer_range(size, f"RandomCutout: {name}")
+            if np.min(size) < 0:
+                raise ValueError(f"RandomCutout: {name}: expected at least 0, got {size!r}")
         self.h_range, self.w_range, self.fill = h_range, w_range, fill
         super().__init__()
 

@@ -103,6 +103,14 @@ def test_too_large(augmentor: Any) -> None:
     [
         (lambda: imgaug.RandomCrop("ab"), RuntimeError, "2-D shape"),
         (lambda: imgaug.CenterCrop((1, 2, 3)), RuntimeError, "2-D shape"),
+        (lambda: imgaug.RandomCrop(-3), ValueError, "at least 1 x 1, got -3"),
+        (lambda: imgaug.CenterCrop((0, 4)), ValueError, r"at least 1 x 1, got \(0, 4\)"),
+        (lambda: imgaug.RandomCropRandomShape(5, -5), ValueError, "at least 1 as wmin and hmin, got 5, -5"),
+        (
+            lambda: imgaug.RandomCutout(3, -1),
+            ValueError,
+            "RandomCutout: w_range: expected at least 0, got -1",
+        ),
         (lambda: imgaug.RandomCutout((5, 5), 3), ValueError, "RandomCutout: h_range: expected low < high"),
         (lambda: imgaug.RandomCutout(3, 2.5), TypeError, "RandomCutout: w_range: expected a pair"),
         (lambda: imgaug.GoogleNetRandomCropAndResize(0.5), TypeError, "crop_area_fraction: expected a pair"),
