@@ -13,9 +13,14 @@ _MAX_LINES = 20  # of an argument whose own repr has several
 
 
 class _Short(reprlib.Repr):
-    """Cuts what is long: after some lines if it is laid out in lines, such as augmentors are."""
+    """Cuts what is long: after some lines if it is laid out in lines, such as augmentors are.
+
+    Of arrays, also in lists, it tells no more than dtype and shape.
+    """
 
     def repr_instance(self, x: Any, level: int) -> str:
+        if hasattr(x, "shape") and hasattr(x, "dtype"):
+            return f"<{type(x).__name__} {x.dtype} {tuple(x.shape)}>"
         lines = _text(x).splitlines()
         if len(lines) < 2:
             return super().repr_instance(x, level)
@@ -87,8 +92,6 @@ def _value(value: Any) -> str:
     """Return a short text for one argument."""
     if inspect.isroutine(value):
         return getattr(value, "__qualname__", repr(value)).replace("<locals>.", "")
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"<{type(value).__name__} {value.dtype} {tuple(value.shape)}>"
     if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > 6:
         return f"<{type(value).__name__} of {len(value)}>"
     return _short.repr(value)

@@ -80,6 +80,8 @@ def test_big_values_are_short() -> None:
     assert len(repr(DataFromList([[i] for i in range(10_000)]))) < 100
     assert len(repr(DataFromList(np.zeros((1000, 1000))))) < 100
     assert len(repr(DataFromList(["x" * 10_000]))) < 200
+    lst = [[np.zeros((8, 9), np.uint8), 1]]
+    assert repr(DataFromList(lst)) == "DataFromList(lst=[[<ndarray uint8 (8, 9)>, 1]], shuffle=True)"
 
 
 def test_lambdas_and_local_functions() -> None:
