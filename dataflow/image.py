@@ -45,8 +45,8 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
 
     Raises:
         TypeError: ``files`` is a single path.
-        ValueError: there are no files, or ``channel`` is neither 1 nor 3; while iterating: a file holds no
-            image.
+        ValueError: there are no files, ``channel`` is neither 1 nor 3, or ``resize`` is less than 1; while
+            iterating: a file holds no image.
         OSError: while iterating: a file can't be read; ``FileNotFoundError`` if there is none.
     """
 
@@ -66,6 +66,8 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
             raise ValueError(f"ImageFromFile: channel: expected 1 or 3, got {channel!r}")
         self.channel, self.shuffle = int(channel), shuffle
         self.resize = None if resize is None else tuple(shape2d(resize))
+        if self.resize is not None and min(self.resize) < 1:
+            raise ValueError(f"ImageFromFile: resize: expected at least 1 x 1, got {resize!r}")
 
     def __len__(self) -> int:
         """Return the number of files."""

@@ -104,6 +104,7 @@ def test_bad_files(files: list[Path], tmp_path: Path) -> None:
         (([],), ValueError, "ImageFromFile: got an empty list of files"),
         (("a.png",), TypeError, "ImageFromFile: expected a list of paths, got 'a.png'"),
         ((["a.png"], 4), ValueError, "ImageFromFile: channel: expected 1 or 3, got 4"),
+        ((["a.png"], 3, (4, 0)), ValueError, r"ImageFromFile: resize: expected at least 1 x 1, got \(4, 0\)"),
         ((["a.png"], 3, "big"), RuntimeError, "2-D shape; got 'big'"),
     ],
 )
