@@ -176,9 +176,7 @@ class DataFromGenerator(DataFlow[Any]):
     """
 
     @renamed_arguments(size="length")
-    def __init__(
-        self, gen: Callable[[], Iterable[Any]] | Iterable[Any], *, length: int | None = None
-    ) -> None:
+    def __init__(self, gen: Callable[[], Iterable[Any]] | Iterable[Any], length: int | None = None) -> None:
         self._gen = gen
         self._len = None if length is None else whole_number(length, 0, "DataFromGenerator: length")
 

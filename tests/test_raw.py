@@ -132,6 +132,7 @@ class TestDataFromGenerator:
 
     def test_a_given_length(self) -> None:
         assert len(DataFromGenerator(lambda: iter(()), length=7)) == 7
+        assert len(DataFromGenerator(lambda: iter(()), 7)) == 7, "by position, as size was before"
         with pytest.raises(ValueError, match="length"):
             DataFromGenerator([], length=-1)
 
