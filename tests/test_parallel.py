@@ -372,18 +372,21 @@ def test_reset_in_one_thread_and_consumed_in_another(runner: Any, method: str) -
 
 
 @every_runner
+def consume(df: Any, ended: list[BaseException]) -> None:
+    """Iterate until something is raised."""
+    try:
+        while True:
+            for _ in df:
+                pass
+    except BaseException as e:
+        ended.append(e)
+
+
+@every_runner
 def test_closed_by_another_thread_while_the_consumer_waits(runner: Any, method: str) -> None:
     df = runner(Sleepy(), 2, method=method)
     ended: list[BaseException] = []
-
-    def consume() -> None:
-        try:
-            for _ in df:
-                pass
-        except BaseException as e:
-            ended.append(e)
-
-    thread = threading.Thread(target=consume)
+    thread = threading.Thread(target=consume, args=(df, ended))
     thread.start()
     time.sleep(0.5)
     with within():
@@ -397,15 +400,7 @@ def test_closed_by_another_thread_at_any_moment(array: int) -> None:
     for i in range(40):
         df = zmq(Count(1_000_000, array), 2)
         ended: list[BaseException] = []
-
-        def consume(df: Any = df, ended: list[BaseException] = ended) -> None:
-            try:
-                for _ in df:
-                    pass
-            except BaseException as e:
-                ended.append(e)
-
-        thread = threading.Thread(target=consume)
+        thread = threading.Thread(target=consume, args=(df, ended))
         thread.start()
         time.sleep(i / 4000)
         df.close()

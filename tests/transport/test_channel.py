@@ -1,20 +1,27 @@
-"""Frames over pipes and sockets."""
+"""Frames over pipes and sockets: whole, in order, whatever way they are cut."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
-from collections.abc import Iterator
+import time
+from collections import deque
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dataflow._transport.channel import DATA, ERROR, Connection, connected_ends, note
+from dataflow._transport import channel
+from dataflow._transport.channel import CREDIT, DATA, RELEASE, Connection, Pipes, connected_ends, note
 from dataflow._transport.shm import Arena, Leases, Memory
+from tests.parallel_helpers import nothing_left, same, within
 
 
 @pytest.fixture(params=["pipes", "sockets"])
-def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def ends(request: Any, monkeypatch: Any) -> Any:
     if request.param == "sockets":
         monkeypatch.setenv("DATAFLOW_SOCKETS", "1")
     ours, theirs = connected_ends()
@@ -23,129 +30,189 @@ def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     theirs.close()
 
 
-@pytest.fixture(params=[True, False], ids=["shared memory", "inline"])
-def pair(request: pytest.FixtureRequest, ends: Any) -> Iterator[tuple[Connection, Connection]]:
-    memory = Memory() if request.param else None
-    sender = Connection(ends[0], Arena(memory, 4, 0) if memory else None, None)
-    receiver = Connection(ends[1], None, Leases(memory) if memory else None)
-    yield sender, receiver
-    sender.close()
-    receiver.close()
+DPS: list[Any] = [
+    [1, "a"],
+    "x" * 100_000,
+    [np.arange(30_000), np.zeros((3, 3)), {"k": np.arange(20_000)[::2]}],
+    b"y" * 3_000_000,
+    [np.full(5_000_000, 7, np.uint8)],
+    None,
+    [],
+]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_written_arrives(ends: Any, shared: bool) -> None:
+    memory = Memory() if shared else None
+    writer = Connection(ends[0], Arena(memory, 3, 1 << 20) if memory else None, None)
+    reader = Connection(ends[1], None, Leases(memory) if memory else None)
+
+    def write() -> None:
+        for i, dp in enumerate(DPS * 3):
+            writer.write(writer.pack(DATA, i, dp))
+        writer.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    got = []
+    while reader.read():
+        while reader.inbox:
+            frame = reader.inbox.popleft()
+            got.append((frame[2], reader.unpack(frame)))
+    thread.join()
+    assert [i for i, _ in got] == list(range(3 * len(DPS)))
+    assert all(same(DPS[i % len(DPS)], dp) for i, dp in got)
+    reader.close()
     if memory:
         memory.close()
 
 
-def receive(connection: Connection) -> Any:
-    while not connection.inbox:
-        assert connection.read()
-    return connection.unpack(connection.inbox.popleft())
+class Choppy:
+    """Ends that read pieces of given sizes."""
+
+    def __init__(self, data: bytes, cuts: list[int]) -> None:
+        self.data, self.cuts = memoryview(data), deque(cuts)
+        self.fds = (-1, -1)
+
+    def read(self, size: int) -> bytes:
+        size = min(size, self.cuts.popleft() if self.cuts else size)
+        piece, self.data = bytes(self.data[:size]), self.data[size:]
+        return piece
+
+    def read_into(self, buffer: memoryview) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        pass
 
 
-def send_meanwhile(connection: Connection, *values: Any) -> threading.Thread:
-    def send() -> None:
-        for number, value in enumerate(values):
-            connection.write(connection.pack(DATA, number, value))
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    return thread
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        [1, "a"],
-        [np.arange(10)],
-        [np.arange(300_000), np.ones((5, 70_000), np.float32), "x"],
-        [b"x" * 1_000_000],
-        [np.arange(20_001, dtype=np.uint8), np.arange(30_000.0)],  # the second one aligned all the same
-    ],
-    ids=["plain", "small array", "large arrays", "large bytes", "odd sizes"],
-)
-def test_a_datapoint_arrives(pair: tuple[Connection, Connection], value: list[Any]) -> None:
-    sender, receiver = pair
-    thread = send_meanwhile(sender, value)
-    got = receive(receiver)
-    thread.join()
-    assert len(got) == len(value)
-    for a, b in zip(got, value, strict=True):
-        assert type(a) is type(b)
-        assert np.array_equal(a, b)
-        if isinstance(a, np.ndarray):
-            assert a.flags.writeable
-            assert a.flags.aligned
+@given(st.lists(st.integers(1, 400_000), max_size=60), st.permutations(range(len(DPS))))
+@settings(max_examples=30)
+def test_cut_anywhere(cuts: list[int], order: list[int]) -> None:
+    packer = Connection(Choppy(b"", []), None, None)  # type: ignore[arg-type]
+    data = b"".join(b"".join(packer.pack(DATA, i, DPS[i])) for i in order)
+    for one_by_one in (False, True):
+        reader = Connection(Choppy(data, cuts), None, None)  # type: ignore[arg-type]
+        while reader.read_one() if one_by_one else reader.read():
+            pass
+        got = [(f[2], reader.unpack(f)) for f in reader.inbox]
+        assert [i for i, _ in got] == list(order)
+        assert all(same(DPS[i], dp) for i, dp in got)
 
 
-def test_many_small_frames_come_with_one_read(pair: tuple[Connection, Connection]) -> None:
-    sender, receiver = pair
-    for i in range(100):
-        sender.write(sender.pack(DATA, i, [i]))
-    assert receiver.read()
-    assert [(frame[2], receiver.unpack(frame)) for frame in receiver.inbox] == [(i, [i]) for i in range(100)]
+@pytest.mark.parametrize("dp", DPS[:4])
+def test_a_frame_without_its_end_is_no_frame(dp: Any) -> None:
+    packer = Connection(Choppy(b"", []), None, None)  # type: ignore[arg-type]
+    whole = b"".join(packer.pack(DATA, 0, [1])) + b"".join(packer.pack(DATA, 1, dp))
+    for missing in (1, 3, len(whole) // 2):
+        reader = Connection(Choppy(whole[:-missing], []), None, None)  # type: ignore[arg-type]
+        while reader.read():
+            pass
+        assert len(reader.inbox) <= 1
+        assert not reader.read()
 
 
-def test_later_frames_change_no_array_that_was_kept(pair: tuple[Connection, Connection]) -> None:
-    sender, receiver = pair
-    values = [[np.full(20_000, i, np.int32)] for i in range(40)]
-    thread = send_meanwhile(sender, *values)
-    kept = [receive(receiver) for _ in values]
-    thread.join()
-    assert all((a[0] == b[0]).all() for a, b in zip(kept, values, strict=True))
+def test_queued_pieces_go_out_as_far_as_there_is_room(ends: Any) -> None:
+    for end in ends:
+        end.dont_wait()
+    writer, reader = Connection(ends[0], None, None), Connection(ends[1], None, None)
+    dps = [np.full(200_000, i, np.uint8) for i in range(10)]
+    for i, dp in enumerate(dps):
+        writer.queue(writer.pack(DATA, i, dp))
+    assert not writer.flush()
+    done = False
+    with within(5.0):
+        while not done or len(reader.inbox) < 10:
+            done = writer.flush()
+            with contextlib.suppress(BlockingIOError):
+                reader.read()
+    assert all(same(dps[f[2]], reader.unpack(f)) for f in reader.inbox)
 
 
-def test_slots_are_given_back(ends: Any) -> None:
+def test_slots_come_back_also_many_of_them(ends: Any) -> None:
     memory = Memory()
-    sender, receiver = (
-        Connection(ends[0], Arena(memory, 1, 0), None),
+    writer, reader = (
+        Connection(ends[0], Arena(memory, 2000, 0), None),
         Connection(ends[1], None, Leases(memory)),
     )
-    addresses = set()
-    for i in range(20):
-        sender.write(sender.pack(DATA, i, [np.full(50_000, i, np.uint8)]))
-        got = receive(receiver)
-        addresses.add(got[0].ctypes.data)
-        del got
-        assert receiver.has_releases
-        receiver.write([receiver.releases()])
-        assert sender.read()
-    assert len(addresses) == 1
-    sender.close()
-    receiver.close()
+    kept = []
+    for i in range(1200):
+        writer.write(writer.pack(DATA, i, np.zeros(17_000, np.uint8)))
+        assert reader.read()
+        kept.append(reader.unpack(reader.inbox.popleft()))
+    kept.clear()
+    arena: Any = writer._arena
+    assert len(arena._sizes) == 1200
+    while reader.has_releases:
+        frame = reader.releases()
+        assert len(frame) <= 4096, "a pipe takes it whole, or not at all: others may write to it too"
+        reader.write([frame])
+        assert writer.read()
+    assert not arena._sizes
     memory.close()
 
 
-def test_any_cut_of_the_stream_is_put_together(pair: tuple[Connection, Connection]) -> None:
-    sender, receiver = pair
-    data = b"".join(
-        bytes(piece) for i in range(5) for piece in sender.pack(DATA, i, [i, "x" * i, np.arange(i)])
-    )
-    for i in range(0, len(data), 7):
-        sender.ends.write(data[i : i + 7])
-        assert receiver.read()
-    assert [receiver.unpack(f)[0] for f in receiver.inbox] == list(range(5))
+def test_closed_ends_are_never_used_by_number_again(ends: Any) -> None:
+    """The number of a closed descriptor may belong to a file of the user's a moment later."""
+    ours, _ = ends
+    connection = Connection(ours, None, None)
+    connection.close()
+    connection.close()
+    victims = [os.pipe() for _ in range(4)]
+    try:
+        assert connection.read() is False
+        connection.queue([note(CREDIT, 1)])
+        assert connection.flush() is True
+        with pytest.raises(ConnectionError):
+            connection.write([b"x"])
+        with pytest.raises(ConnectionError):
+            ours.read_into(memoryview(bytearray(3)))
+        for read, _ in victims:
+            os.set_blocking(read, False)
+            with pytest.raises(BlockingIOError):
+                os.read(read, 1)
+    finally:
+        for pair in victims:
+            for fd in pair:
+                os.close(fd)
 
 
-def test_the_end_of_the_connection(pair: tuple[Connection, Connection]) -> None:
-    sender, receiver = pair
-    sender.write([note(ERROR, 3)])
-    sender.close()
-    assert receiver.read()
-    assert receiver.inbox[0][1:3] == (ERROR, 3)
-    assert not receiver.read()
+def test_too_large_is_an_error(monkeypatch: Any, ends: Any) -> None:
+    class Huge:
+        nbytes = 1 << 32
+
+        def __len__(self) -> int:
+            return self.nbytes
+
+    monkeypatch.setattr(channel, "encode", lambda obj: (b"", [Huge()]))
+    with pytest.raises(ValueError, match="4 GB is the limit"):
+        Connection(ends[0], None, None).pack(DATA, 0, None)
 
 
-def test_queue_and_flush_do_not_wait(ends: Any) -> None:
-    sender, receiver = Connection(ends[0], None, None), Connection(ends[1], None, None)
-    sender.ends.dont_wait()
-    value = [np.arange(1_000_000)]
-    sender.queue(sender.pack(DATA, 0, value))
-    sender.queue(sender.pack(DATA, 1, [1]))
-    assert not sender.flush()  # a pipe does not hold 8 MB
-    while len(receiver.inbox) < 2:
-        assert receiver.read()
-        sender.flush()
-    assert sender.flush()
-    assert np.array_equal(receiver.unpack(receiver.inbox[0])[0], value[0])
-    assert receiver.unpack(receiver.inbox[1]) == [1]
-    sender.close()
-    receiver.close()
+def test_descriptors_above_1023_work() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        pytest.skip("too few descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3000, hard))
+    with nothing_left():
+        held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        try:
+            ours, theirs = connected_ends()
+            assert isinstance(ours, Pipes) and min(ours.fds) > 1023
+            theirs.dont_wait()
+            a, b = Connection(ours, None, None), Connection(theirs, None, None)
+            assert not b.readable()
+            threading.Timer(0.05, a.write, ([note(RELEASE, 0), note(DATA, 5)],)).start()
+            assert b.read_one()
+            time.sleep(0.1)
+            assert b.readable() and b.read_one()
+            a.close()
+            b.close()
+        finally:
+            for fd in held:
+                os.close(fd)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

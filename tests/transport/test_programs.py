@@ -210,13 +210,16 @@ ENDS = {
     "sys.exit in the loop": "sys.exit(0)",
     "an iterator in a cycle": "df.me = df; df.it = iterator",
     "another thread consumes": (
-        "import threading; threading.Thread(target=consume, args=(iterator,), daemon=True).start(); time.sleep(0.1)"
+        "import threading; threading.Thread(target=consume, args=(iterator,), daemon=True).start(); "
+        "time.sleep(0.1)"
     ),
 }
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("stage", ["spin", "full pipe", "mapper", "nested", "batches", "threads", "thread mapper"])
+@pytest.mark.parametrize(
+    "stage", ["spin", "full pipe", "mapper", "nested", "batches", "threads", "thread mapper"]
+)
 def test_the_program_ends_with_a_dataflow_in_a_global(program: Start, stage: str, end: str) -> None:
     make = {
         **STAGES,
