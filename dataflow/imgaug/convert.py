@@ -26,6 +26,9 @@ class ColorSpace(PhotometricAugmentor):
 
     def _augment(self, img: Image, params: None) -> Image:
         check_pixels(self, img)
+        return self._convert(img)
+
+    def _convert(self, img: Image) -> Image:
         convert, mode = opencv().cvtColor, self.mode
         out = in_float32(img, lambda x: convert(x, mode), self)
         return out[:, :, np.newaxis] if self.keepdims and out.ndim < img.ndim else out
@@ -49,7 +52,7 @@ class Grayscale(ColorSpace):
 
     def _augment(self, img: Image, params: None) -> Image:
         check_pixels(self, img, channels=3)
-        gray = super()._augment(img, params)
+        gray = self._convert(img)
         return opencv().merge((gray, gray, gray)) if self.keepshape else gray
 
 
