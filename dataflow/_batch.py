@@ -142,12 +142,14 @@ class BatchData(ProxyDataFlow[Any]):
         """Yield batches."""
         aggregate_batch = self._aggregator()
         datapoints = iter(self.ds)
-        while dps := list(islice(datapoints, self.batch_size)):
-            if len(dps) == self.batch_size or self.remainder:
+        is_full = True
+        while is_full:  # once it ended it is not asked again: a user's iterator may start over then
+            dps = list(islice(datapoints, self.batch_size))
+            is_full = len(dps) == self.batch_size
+            if is_full or (dps and self.remainder):
                 batch = aggregate_batch(dps, self.use_list)
-                del (
-                    dps
-                )  # nothing is kept alive here while the consumer works, so its memory can be used again
+                # nothing is kept alive here while the consumer works, so its memory can be used again
+                del dps
                 yield batch
                 del batch
 

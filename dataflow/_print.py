@@ -64,16 +64,18 @@ class PrintData(ProxyDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints of the wrapped dataflow."""
-        datapoints = iter(self.ds)
-        for dp in islice(datapoints, max(0, self.num - self._printed)):
-            if not self._printed:
-                logger.info("DataFlow Info%s:", f" ({self.name})" if self.name else "")
-            lines = describe_datapoint(dp, self.max_depth, self.max_list)
-            lines[0] = f"datapoint {self._printed}<{self.num} {lines[0]}"
-            _print("\n".join(lines))
-            self._printed += 1
+        for dp in self.ds:
+            if self._printed < self.num:
+                self._show(dp)
             yield dp
-        yield from datapoints
+
+    def _show(self, dp: Any) -> None:
+        if not self._printed:
+            logger.info("DataFlow Info%s:", f" ({self.name})" if self.name else "")
+        lines = describe_datapoint(dp, self.max_depth, self.max_list)
+        lines[0] = f"datapoint {self._printed}<{self.num} {lines[0]}"
+        _print("\n".join(lines))
+        self._printed += 1
 
 
 def describe_datapoint(dp: Any, max_depth: int = 3, max_list: int = 3) -> list[str]:

@@ -52,3 +52,21 @@ class Broken(NoLength):
                 self.bad = None
                 raise OSError("cable pulled")
             yield dp
+
+
+class StartsOver:
+    """An iterator of [0], [1], ... that starts over when it has ended, as users write them."""
+
+    def __init__(self, n: int = 3) -> None:
+        self.n = n
+        self.next = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> list[int]:
+        if self.next == self.n:
+            self.next = 0
+            raise StopIteration
+        self.next += 1
+        return [self.next - 1]

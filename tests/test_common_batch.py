@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from dataflow import BatchData, BatchDataByShape, DataFromGenerator, DataFromList, RepeatedData, _batch
 from dataflow._batch import aggregate
 from dataflow.base import InfiniteLengthError, ReentrancyError
-from tests.flows import Broken, NoLength, flow, values
+from tests.flows import Broken, NoLength, StartsOver, flow, values
 
 
 def source(dps: list[Any]) -> DataFromList:
@@ -34,6 +34,11 @@ def test_doctests() -> None:
 
 
 class TestBatches:
+    @pytest.mark.parametrize("remainder, n", [(False, 1), (True, 2)])
+    def test_a_pass_ends_where_the_source_ends(self, remainder: bool, n: int) -> None:
+        df = BatchData(StartsOver(3), 2, remainder=remainder)
+        assert [len(list(df)) for _ in range(3)] == [n] * 3
+
     def test_arrays_are_stacked(self) -> None:
         images = [np.full((2, 3), i, np.uint8) for i in range(4)]
         batches = list(BatchData(source([[im, i] for i, im in enumerate(images)]), 2))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dataflow import CacheData, DataFromList, FakeData, PrintData, TestDataSpeed
 from dataflow._print import describe_datapoint
 from dataflow.utils import logger
-from tests.flows import Broken, NoLength, flow, values
+from tests.flows import Broken, NoLength, StartsOver, flow, values
 
 
 @pytest.fixture
@@ -82,6 +82,9 @@ class TestPrintData:
 
     def test_an_iterator(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert list(PrintData(iter([[1], [2]]))) == [[1], [2]]
+
+    def test_a_pass_ends_where_the_source_ends(self) -> None:
+        assert values(PrintData(StartsOver(3), num=5)) == [0, 1, 2]
 
     def test_a_terminal_without_the_characters(self, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
