@@ -206,16 +206,21 @@ def hdf5_lines(directory: str, data: list[list[Any]], rounds: int) -> list[dict[
 
 
 _START = """
-import resource, sys, time
+import re, sys, time
+from pathlib import Path
 from dataflow.serialize import LMDBSerializer
 import lmdb, msgpack, numpy
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak():  # not getrusage(), which knows of the parent's memory as well
+    return int(re.search("VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+before = peak()
 begin = time.perf_counter()
 ds = LMDBSerializer.load(sys.argv[1], shuffle=True)
 loaded = time.perf_counter() - begin
 next(iter(ds))
 first = time.perf_counter() - begin
-print(loaded * 1e3, first * 1e3, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(loaded * 1e3, first * 1e3, peak() - before)
 """
 
 
