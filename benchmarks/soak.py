@@ -265,7 +265,8 @@ def soak(seconds: float, seed: int) -> int:
     after = wait_for_same(before)
     print(
         f"{tally.rounds} rounds, {tally.faults} faults; {tally.small:,} small and {tally.large:,} large "
-        f"datapoints, {tally.bytes / 1e9:.1f} GB; memory {settled >> 20} MB at first, {highest >> 20} MB later"
+        f"datapoints, {tally.bytes / 1e9:.1f} GB; "
+        f"memory {settled >> 20} MB at first, {highest >> 20} MB later"
     )
     if after != before:
         print(f"left behind: {before} before, {after} after", file=sys.stderr)

@@ -181,12 +181,12 @@ def test_ctrl_c_while_the_workers_start(program: Start, method: str) -> None:
         started = program(
             """
 if __name__ == "__main__":
-    from multiprocessing import forkserver, resource_tracker
-    if method == "forkserver":
-        forkserver.ensure_running()
-    if method != "fork":
-        resource_tracker.ensure_running()
-    time.sleep(0.1)
+    # what Python's own helpers, and numpy's first import of its random module, do with Ctrl-C is not tested
+    import multiprocessing
+    np.random.rand()
+    other = multiprocessing.get_context(method).Process(target=int)
+    other.start()
+    other.join()
     print("ready", flush=True)
     df = MultiProcessMapData(flow, 3, slow, 50, True, start_method=method)
     df.reset_state()
