@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import enum
 import faulthandler
 import gc
 import multiprocessing
@@ -19,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,16 @@ def _rebuild() -> Rebuilt:
     if in_main_process():
         raise ValueError("can't be rebuilt")
     return Rebuilt()
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@dataclass
+class Point:
+    x: int
+    y: Any
 
 
 class UnfriendlyError(Exception):

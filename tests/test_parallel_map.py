@@ -33,8 +33,10 @@ from .parallel_helpers import (
     LIMIT,
     METHODS,
     Augmentor,
+    Color,
     Count,
     Logged,
+    Point,
     Rebuilt,
     Sleepy,
     Unsized,
@@ -410,16 +412,14 @@ def test_sets_dataclasses_and_other_objects_travel(round_trip: Any) -> None:
     import collections
     import datetime
     import decimal
-    import enum
     import fractions
     import pathlib
 
-    class Color(enum.Enum):
-        RED = 1
-
     for dp in [
-        {1, "a"},
+        {1, 2},
         frozenset({1}),
+        Color.RED,
+        Point(1, np.float32(2)),
         decimal.Decimal("1.10"),
         fractions.Fraction(1, 3),
         datetime.datetime(2020, 1, 1),
