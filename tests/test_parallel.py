@@ -136,7 +136,13 @@ def test_nested_runners_have_exactly_a_workers_and_lose_nothing(method: str, tmp
         inner = MultiProcessRunner(ds, 4, 2, start_method=method)
         outer = MultiProcessRunnerZMQ(inner, 3, 6, start_method=method)
         outer.reset_state()
-        got = [(i, pid, bool((array == i % 251).all())) for i, pid, array in islice(outer, 300)]
+        stream = iter(outer)
+        got: list[tuple[int, int, bool]] = []
+        while len(got) < 300 or len({pid for _, pid, _ in got}) < 2:
+            i, pid, array = next(stream)
+            got.append((i, pid, bool((array == i % 251).all())))
+        del array
+        stream.close()
         outer.close()
         inner.close()
         del outer, inner

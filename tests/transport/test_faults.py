@@ -277,8 +277,8 @@ def test_interrupted_at_any_point_it_goes_on_or_says_so(
     df = build()
     outcomes = set()
     try:
-        for i in range(60):
-            alarm = threading.Timer(0.0005 + i * 0.0003, signal.pthread_kill, (me, signal.SIGUSR1))
+        for i in range(40):
+            alarm = threading.Timer(0.0005 + i * 0.00045, signal.pthread_kill, (me, signal.SIGUSR1))
             try:
                 iterator = iter(df)
                 alarm.start()
