@@ -49,8 +49,10 @@ def choose_context(start_method: str | None) -> BaseContext:
     methods = multiprocessing.get_all_start_methods()
     if start_method is None:
         start_method = multiprocessing.get_start_method(allow_none=True)
-    if start_method is None:
-        start_method = "fork" if sys.platform == "linux" and not _cuda_in_use() else "spawn"
+        if start_method is None:
+            start_method = "fork" if sys.platform == "linux" else "spawn"
+        if start_method == "fork" and _cuda_in_use():
+            start_method = "spawn"
     if start_method not in methods:
         raise ValueError(f"start_method: expected one of {', '.join(methods)} or None, got {start_method!r}")
     return multiprocessing.get_context(start_method)
