@@ -76,9 +76,9 @@ class TestLook:
         # the first column has the originals, in the right colours and in the order of their names
         assert (picture[:224, :224] == (255, 0, 0)).all()
         assert (picture[232:, :224] == (0, 255, 0)).all()
-        # the results have been made from them
-        assert picture[50, 232 + 50, 0] > 150
-        assert picture[232 + 50, 232 + 50, 1] > 150
+        # the results have been made from them: no augmentor there changes which colour is the strongest
+        assert picture[50, 232 + 50].argmax() == 0
+        assert picture[232 + 50, 232 + 50].argmax() == 1
 
     def test_same_seed_same_picture(self, tmp_path: Path) -> None:
         for name in ("a.png", "b.png"):
