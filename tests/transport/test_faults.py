@@ -65,19 +65,11 @@ STAGES = [runner_zmq, runner, mapper, batcher, nested, in_reset]
 
 
 def cases() -> list[Any]:
-    """Return every fault of every class with fork, and a choice with the others, where a start takes long."""
-    all_faults = [(make, fault, "fork") for make in STAGES for fault in FAULTS]
-    chosen = [(make, fault, m) for m in METHODS[1:] for make in (mapper, runner_zmq) for fault in FAULTS]
-    few = [
-        (make, fault, m)
-        for m in METHODS[1:]
-        for make in (runner, batcher, nested)
-        for fault in ("raises", "SIGKILL")
-    ]
-    return [
-        pytest.param(*case, id=f"{case[0].__name__}-{case[1]}-{case[2]}")
-        for case in all_faults + chosen + few
-    ]
+    """Return every fault of every class with fork and spawn, and a choice with forkserver."""
+    both = [(make, fault, m) for m in ("fork", "spawn") for make in STAGES for fault in FAULTS]
+    chosen = [(make, fault, "forkserver") for make in (mapper, runner_zmq) for fault in FAULTS]
+    few = [(make, fault, "forkserver") for make in (runner, batcher) for fault in ("raises", "SIGKILL")]
+    return [pytest.param(*case, id=f"{case[0].__name__}-{case[1]}-{case[2]}") for case in both + chosen + few]
 
 
 @pytest.mark.parametrize(("make", "fault", "method"), cases())
