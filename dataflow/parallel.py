@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ._checks import whole_number
 from ._late_names import late_names
+from ._transport.feed import MAX_EMPTY
 from ._transport.pool import WorkerPool
 from ._transport.port import Port
 from ._transport.processes import ProcessPool
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 _Self = TypeVar("_Self", bound="_PoolUser")
-_MAX_EMPTY = 100  # passes in a row without a datapoint after which a worker gives up
 
 
 class _PoolUser:
@@ -111,7 +111,7 @@ def _produce(port: Port, ds: Iterable[Any], index: int) -> None:
     """Be a worker of a runner: put the datapoints of ``ds``, over and over."""
     reset_all([ds])
     put, nothing, empty = port.put, object(), 0
-    while empty < _MAX_EMPTY:
+    while empty < MAX_EMPTY:
         dp: Any = nothing
         for dp in ds:
             put(dp)

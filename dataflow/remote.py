@@ -22,6 +22,7 @@ from ._late_names import late_names
 from ._remote.curve import curve_of
 from ._remote.link import Link, Message
 from ._remote.wire import choose_format
+from ._transport.feed import MAX_EMPTY
 from .base import DataFlow, DataFlowReentrantGuard, reset_all
 from .utils import logger
 from .utils._optional import require
@@ -33,7 +34,6 @@ __all__ = ["RemoteDataZMQ", "dump_dataflow_to_process_queue", "send_dataflow_zmq
 __getattr__ = late_names(__name__, "dataflow._old_names", "RemoteData", "serve_data")
 
 _Key = str | bytes
-_MAX_EMPTY = 100  # passes in a row without a datapoint after which a sender gives up
 _SHOWN = 200  # sends that the average on the progress bar is of
 
 
@@ -124,7 +124,7 @@ def send_dataflow_zmq(
 
 def _over_and_over(df: Iterable[Any]) -> Iterator[Any]:
     nothing, empty = object(), 0
-    while empty < _MAX_EMPTY:
+    while empty < MAX_EMPTY:
         dp: Any = nothing
         for dp in df:
             yield dp

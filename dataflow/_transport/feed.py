@@ -14,8 +14,8 @@ from typing import Any
 
 from .pool import CLOSE_TIMEOUT
 
-_MAX_EMPTY = 100
-"""Passes in a row without a datapoint after which an endless source is declared empty."""
+MAX_EMPTY = 100
+"""Passes in a row without a datapoint after which a source that is read for ever is declared empty."""
 
 
 class PassEnded:
@@ -77,8 +77,8 @@ class Pass:
                 if not self._endless:
                     break
                 empty = empty + 1 if self._read == before else 0
-                if empty == _MAX_EMPTY:
-                    raise RuntimeError(f"the source is empty: {_MAX_EMPTY} passes gave no datapoint")
+                if empty == MAX_EMPTY:
+                    raise RuntimeError(f"the source is empty: {MAX_EMPTY} passes gave no datapoint")
         except BaseException as e:
             error = e
         self.items.append(PassEnded(error))
