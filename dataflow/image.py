@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._decode import decode_image, image_shape
 from ._late_names import late_names
 from .base import RNGDataFlow
 from .common import MapData, MapDataComponent
@@ -27,6 +28,8 @@ __all__ = [
     "ImageFromFile",
     "MapDataComponent",
     "check_dtype",
+    "decode_image",
+    "image_shape",
 ]
 
 __getattr__ = late_names(__name__, "dataflow._old_names", "AugmentImagesTogether")
