@@ -35,6 +35,10 @@ def image() -> np.ndarray:
     return np.random.RandomState(0).randint(0, 255, IMAGE, np.uint8)
 
 
+STRICT = 200_000
+"""Datapoints of a pass, where there are passes."""
+
+
 def batches(dtype: str) -> Iterator[list[Any]]:
     """Yield the same ready batch for ever."""
     batch = ready_batch(dtype)
@@ -60,8 +64,7 @@ def identity(dp: Any) -> Any:
 @functools.cache
 def jpegs() -> list[str]:
     """Return the paths of 512 JPEG files of about 500 x 375 pixels, made once."""
-    import cv2
-
+    cv2 = opencv()
     folder = Path(tempfile.gettempdir()) / f"dataflow-bench-jpegs-{getpass.getuser()}"
     paths = [folder / f"{k:04d}.jpg" for k in range(512)]
     if not all(path.exists() for path in paths):
@@ -75,20 +78,31 @@ def jpegs() -> list[str]:
     return [str(path) for path in paths]
 
 
-def prepare(path: str, rng: np.random.RandomState) -> np.ndarray:
-    """Decode, crop at random, resize to 224 x 224 and flip at random: what training on ImageNet does."""
+@functools.cache
+def opencv() -> Any:
+    """Return OpenCV, without threads of its own: the workers have the cores already."""
     import cv2
 
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    h, w = picture.shape[:2]
+    cv2.setNumThreads(0)
+    return cv2
+
+
+def crop(h: int, w: int, rng: np.random.RandomState) -> tuple[int, int, int, int]:
+    """Return a random part of an image: y, x, height, width, of an area of 8 to 100 %, somewhat distorted."""
     for _ in range(10):
         area, ratio = rng.uniform(0.08, 1.0) * h * w, rng.uniform(0.75, 1.333)
         ch, cw = int((area / ratio) ** 0.5 + 0.5), int((area * ratio) ** 0.5 + 0.5)
         if ch <= h and cw <= w:
-            y, x = rng.randint(0, h - ch + 1), rng.randint(0, w - cw + 1)
-            picture = picture[y : y + ch, x : x + cw]
-            break
-    picture = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_LINEAR)
+            return rng.randint(0, h - ch + 1), rng.randint(0, w - cw + 1), ch, cw
+    return 0, 0, h, w
+
+
+def prepare(path: str, rng: np.random.RandomState) -> np.ndarray:
+    """Decode, crop at random, resize to 224 x 224 and flip at random: what training on ImageNet does."""
+    cv2 = opencv()
+    picture = cv2.imread(path, cv2.IMREAD_COLOR)
+    y, x, h, w = crop(*picture.shape[:2], rng)
+    picture = cv2.resize(picture[y : y + h, x : x + w], (224, 224), interpolation=cv2.INTER_LINEAR)
     return picture[:, ::-1] if rng.rand() < 0.5 else picture
 
 
@@ -101,6 +115,14 @@ class Workload:
     unit: str
     amount: Callable[[Any], float]
     """How much of the unit one received item is; it also touches what the consumer would."""
+    warm: int = 0
+    """Items that are received at least before the measurement begins."""
+    burst: int = 16
+    """Items that are received between two looks at the clock."""
+    longer: float = 1.0
+    """How many times as long as the others to measure: where items are few and come in bursts."""
+    less_is_better: bool = False
+    """The items are figures themselves, such as the milliseconds that something took."""
 
 
 def _gigabytes(dp: Any) -> float:
@@ -127,23 +149,54 @@ def _list_batch(dp: Any) -> float:
     return float(len(dp[0]))
 
 
+TWICE_HWM = 100
+"""Twice the datapoints that may be on their way by default in a runner: then all slots are warm."""
+
+
+def _large(name: str, text: str, **options: Any) -> Workload:
+    return Workload(name, text, "GB/s", _gigabytes, burst=2, **options)
+
+
+def _tiny(name: str, text: str) -> Workload:
+    return Workload(name, text, "1/s", _one, burst=64)
+
+
+def _jpeg(name: str, text: str) -> Workload:
+    return Workload(
+        name, "JPEG files, crop, resize, flip, " + text, "images/s", _batch_of_images, burst=2, longer=3
+    )
+
+
+def _figure(name: str, text: str, unit: str) -> Workload:
+    return Workload(name, text, unit, float, less_is_better=True)
+
+
 WORKLOADS = {
     w.name: w
     for w in (
-        Workload("runner_batches_uint8", "runner, 2 processes, batches of 9.6 MB", "GB/s", _gigabytes),
-        Workload("runner_batches_float32", "runner, 2 processes, batches of 38.5 MB", "GB/s", _gigabytes),
-        Workload("runner_tiny_1", "runner, 1 process, [int, int]", "1/s", _one),
-        Workload("runner_tiny_2", "runner, 2 processes, [int, int]", "1/s", _one),
+        _large("runner_batches_uint8", "runner, 2 processes, batches of 9.6 MB", warm=TWICE_HWM),
+        _large("runner_batches_float32", "runner, 2 processes, batches of 38.5 MB", warm=TWICE_HWM),
+        _tiny("runner_tiny_1", "runner, 1 process, [int, int]"),
+        _tiny("runner_tiny_2", "runner, 2 processes, [int, int]"),
         Workload("runner_images", "runner, 2 processes, images of 150 KB", "1/s", _one_image),
-        Workload("map_tiny", "map in 2 processes, [int, int]", "1/s", _one),
+        _tiny("map_tiny", "map in 2 processes, [int, int]"),
+        _tiny("map_tiny_strict", "strict map in 2 processes, [int, int]"),
         Workload("map_images", "map in 2 processes, images of 150 KB both ways", "1/s", _one_image),
-        Workload("thread_map_tiny", "map in 2 threads, [int, int]", "1/s", _one),
-        Workload("jpeg", "JPEG files, crop, flip, batches of 64, 2 processes", "images/s", _batch_of_images),
-        Workload("batch_uint8", "batches of 64 images, in process, uint8", "GB/s", _gigabytes),
-        Workload("batch_float32", "batches of 64 images, in process, float32", "GB/s", _gigabytes),
-        Workload("shuffle_10k", "local shuffle of [int, int], buffer 10 k", "1/s", _one),
-        Workload("shuffle_50k", "local shuffle of [int, int], buffer 50 k", "1/s", _one),
-        Workload("shuffle_500k", "local shuffle of [int, int], buffer 500 k", "1/s", _one),
+        _tiny("thread_map_tiny", "map in 2 threads, [int, int]"),
+        _jpeg("jpeg", "2 processes map and batch"),
+        _jpeg("jpeg_runner", "runner of 2 processes over batches"),
+        _jpeg("jpeg_parent", "2 processes map, batches in the parent"),
+        _jpeg("jpeg_fast", "decoding only what is needed"),
+        _large("batch_uint8", "batches of 64 images, in process, uint8"),
+        _large("batch_float32", "batches of 64 images, in process, float32"),
+        _tiny("shuffle_10k", "local shuffle of [int, int], buffer 10 k"),
+        _tiny("shuffle_50k", "local shuffle of [int, int], buffer 50 k"),
+        _tiny("shuffle_500k", "local shuffle of [int, int], buffer 500 k"),
         Workload("chain", "three maps, repeat, batch as lists, [int, int]", "1/s", _list_batch),
+        _figure("start", "construct with 2 processes to first datapoint", "ms"),
+        _figure("stop", "full queues to all children gone", "ms"),
+        _figure("latency", "one datapoint through an idle process", "ms"),
+        _figure("import_ms", "import, above NumPy", "ms"),
+        _figure("import_mb", "import, above NumPy", "MB"),
     )
 }

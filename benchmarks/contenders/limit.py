@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import mmap
 import multiprocessing
 import os
 import pickle
 import random
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import lifetimes
 import numpy as np
 import workloads
 
@@ -33,23 +37,95 @@ def runner_batches_float32() -> Iterable[Any]:
     return _copies("float32")
 
 
-def _pickled() -> Iterator[Any]:
-    """Encode each datapoint alone, send them through a pipe by the 256, decode each alone."""
-    read_fd, write_fd = os.pipe()
+def _child(work: Callable[[int, int], object]) -> tuple[int, int]:
+    """Fork a process that reads from one pipe and writes to another; return the other ends: read, write."""
+    (there_read, there_write), (back_read, back_write) = os.pipe(), os.pipe()
     if os.fork() == 0:
+        os.close(there_write)
+        os.close(back_read)
+        try:
+            work(there_read, back_write)
+        finally:  # the other end is gone
+            os._exit(0)
+    os.close(there_read)
+    os.close(back_write)
+    return back_read, there_write
+
+
+def _send(write_fd: int, dps: Iterable[Any]) -> None:
+    """Encode each datapoint alone, so that none shares anything with another, and send all at once."""
+    data = pickle.dumps([pickle.dumps(dp, 5) for dp in dps], 5)
+    os.write(write_fd, len(data).to_bytes(4, "little") + data)
+
+
+def _receive(stream: Any) -> Iterator[Any]:
+    return map(pickle.loads, pickle.loads(stream.read(int.from_bytes(stream.read(4), "little"))))
+
+
+def _pickled(num: int) -> Iterator[Any]:
+    """Send datapoints through pipes by the 256."""
+
+    def work(_: int, write_fd: int) -> None:
         source = workloads.tiny()
         while True:
-            data = pickle.dumps([pickle.dumps(dp, 5) for dp in itertools.islice(source, 256)], 5)
-            os.write(write_fd, len(data).to_bytes(4, "little") + data)
-    os.close(write_fd)
-    stream = os.fdopen(read_fd, "rb", buffering=1 << 20)
-    while True:
-        for data in pickle.loads(stream.read(int.from_bytes(stream.read(4), "little"))):
-            yield pickle.loads(data)
+            _send(write_fd, itertools.islice(source, 256))
+
+    streams = [os.fdopen(_child(work)[0], "rb", buffering=1 << 16) for _ in range(num)]
+    for stream in itertools.cycle(streams):
+        yield from _receive(stream)
 
 
 def runner_tiny_1() -> Iterable[Any]:
-    return _pickled()
+    return _pickled(1)
+
+
+def runner_tiny_2() -> Iterable[Any]:
+    return _pickled(2)
+
+
+def runner_images() -> Iterator[Any]:
+    """Two rings of reused slots in shared memory: a copy into a slot, its number through a pipe, a view."""
+    source = workloads.image()
+    rings = []
+    for _ in range(2):
+        slots = np.frombuffer(mmap.mmap(-1, 25 * source.nbytes), np.uint8).reshape(25, *source.shape)
+
+        def work(read_fd: int, write_fd: int, slots: Any = slots) -> None:
+            while free := os.read(read_fd, 25):
+                for k in free:
+                    np.copyto(slots[k], source)
+                    os.write(write_fd, bytes([k]))
+
+        filled, free = _child(work)
+        os.write(free, bytes(range(25)))
+        rings.append((filled, free, slots))
+    for filled, free, slots in itertools.cycle(rings):
+        come = os.read(filled, 25)
+        for k in come:
+            yield [slots[k], 1]
+        os.write(free, come)
+
+
+def map_tiny() -> Iterator[Any]:
+    """Send tasks through pipes by the 256 and results back, 4 times 256 ahead for each of two processes."""
+
+    def work(read_fd: int, write_fd: int) -> None:
+        stream = os.fdopen(read_fd, "rb", buffering=1 << 16)
+        while True:
+            _send(write_fd, map(workloads.identity, _receive(stream)))
+
+    source = workloads.tiny()
+    ends = [(os.fdopen(read, "rb", buffering=1 << 16), write) for read, write in (_child(work), _child(work))]
+    for _ in range(4):
+        for _, write_fd in ends:
+            _send(write_fd, itertools.islice(source, 256))
+    for stream, write_fd in itertools.cycle(ends):
+        yield from _receive(stream)
+        _send(write_fd, itertools.islice(source, 256))
+
+
+def map_tiny_strict() -> Iterable[Any]:
+    return map_tiny()
 
 
 def map_images() -> Iterable[Any]:
@@ -80,14 +156,24 @@ def jpeg() -> Iterable[Any]:
     count = context.Array("q", 2, lock=False)
     for index in range(2):
         context.Process(target=_work, args=(count, index), daemon=True).start()
-    import time
-
     seen = 0
     while True:
         while (now := sum(count)) - seen < 64:
             time.sleep(0.001)
         yield [np.empty((now - seen, 1), np.uint8), 1]
         seen = now
+
+
+def jpeg_runner() -> Iterable[Any]:
+    return jpeg()
+
+
+def jpeg_parent() -> Iterable[Any]:
+    return jpeg()
+
+
+def jpeg_fast() -> Iterable[Any]:
+    return jpeg()
 
 
 def _fill(dtype: str) -> Iterator[list[Any]]:
@@ -135,3 +221,42 @@ def chain() -> Iterable[Any]:
         source = map(workloads.identity, source)
     while True:
         yield [list(column) for column in zip(*itertools.islice(source, 64), strict=True)]
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[Iterator[Any]]:
+    """Have two forked processes that write a byte as long as somebody reads."""
+
+    def work(read_fd: int, write_fd: int) -> None:
+        while True:
+            os.write(write_fd, b"x" * 256)
+
+    ends = [_child(work), _child(work)]
+    yield iter(lambda: [os.read(read, 256) for read, _ in ends], None)
+    for fd in itertools.chain.from_iterable(ends):
+        os.close(fd)
+    for _ in ends:
+        os.wait()
+
+
+def start() -> Iterator[float]:
+    return lifetimes.starts(_running)
+
+
+def stop() -> Iterator[float]:
+    return lifetimes.stops(_running)
+
+
+def _there_and_back(source: Iterator[Any]) -> Iterator[Any]:
+    def work(read_fd: int, write_fd: int) -> None:
+        while data := os.read(read_fd, 4096):
+            os.write(write_fd, pickle.dumps(pickle.loads(data), 5))
+
+    read_fd, write_fd = _child(work)
+    for dp in source:
+        os.write(write_fd, pickle.dumps(dp, 5))
+        yield pickle.loads(os.read(read_fd, 4096))
+
+
+def latency() -> Iterator[float]:
+    return lifetimes.latencies(_there_and_back)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import lifetimes
 import numpy as np
 import workloads
 
@@ -60,6 +63,12 @@ def map_tiny() -> Iterable[Any]:
     return _started(MultiProcessMapData(DataFromGenerator(workloads.tiny), 2, workloads.identity))
 
 
+def map_tiny_strict() -> Iterable[Any]:
+    source = DataFromGenerator(lambda: itertools.islice(workloads.tiny(), workloads.STRICT))
+    df = MultiProcessMapData(source, 2, workloads.identity, strict=True)
+    return itertools.chain.from_iterable(itertools.repeat(_started(df)))
+
+
 def map_images() -> Iterable[Any]:
     return _started(MultiProcessMapData(DataFromGenerator(workloads.images), 2, workloads.identity))
 
@@ -79,6 +88,16 @@ class _Prepare:
 def jpeg() -> Iterable[Any]:
     files = DataFromList(workloads.jpegs())
     return _started(MultiProcessMapAndBatchData(files, 2, _Prepare(), 64))
+
+
+def jpeg_runner() -> Iterable[Any]:
+    files = DataFromList(workloads.jpegs())
+    return _started(MultiProcessRunnerZMQ(BatchData(MapData(files, _Prepare()), 64), 2))
+
+
+def jpeg_parent() -> Iterable[Any]:
+    files = DataFromList(workloads.jpegs())
+    return _started(BatchData(MultiProcessMapData(files, 2, _Prepare()), 64))
 
 
 def _batch(dtype: str) -> Iterable[Any]:
@@ -115,3 +134,34 @@ def chain() -> Iterable[Any]:
     for _ in range(3):
         df = MapData(df, workloads.identity)
     return BatchData(RepeatedData(df, -1), 64, use_list=True)
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[Iterator[Any]]:
+    with MultiProcessRunnerZMQ(DataFromGenerator(workloads.tiny), 2) as df:
+        df.reset_state()
+        yield iter(df)
+
+
+def start() -> Iterator[float]:
+    return lifetimes.starts(_running)
+
+
+def stop() -> Iterator[float]:
+    return lifetimes.stops(_running)
+
+
+def _mapped(source: Iterator[Any]) -> Iterator[Any]:
+    return iter(_started(MultiProcessMapData(DataFromGenerator(source), 2, workloads.identity)))
+
+
+def latency() -> Iterator[float]:
+    return lifetimes.latencies(_mapped)
+
+
+def import_ms() -> Iterator[float]:
+    return lifetimes.imports("import dataflow", 0)
+
+
+def import_mb() -> Iterator[float]:
+    return lifetimes.imports("import dataflow", 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
+import lifetimes
 import numpy as np
 import workloads
 
@@ -20,12 +23,22 @@ def _put(source: Callable[[], Iterable[Any]], results: Any) -> None:
         results.put(dp)
 
 
-def _run(source: Callable[[], Iterable[Any]], num: int) -> Iterator[Any]:
+@contextlib.contextmanager
+def _workers(source: Callable[[], Iterable[Any]], num: int) -> Iterator[Iterator[Any]]:
     results = CONTEXT.Queue(50)
-    for _ in range(num):
-        CONTEXT.Process(target=_put, args=(source, results), daemon=True).start()
-    while True:
-        yield results.get()
+    workers = [CONTEXT.Process(target=_put, args=(source, results), daemon=True) for _ in range(num)]
+    for worker in workers:
+        worker.start()
+    yield iter(results.get, None)
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+
+
+def _run(source: Callable[[], Iterable[Any]], num: int) -> Iterator[Any]:
+    with _workers(source, num) as iterator:
+        yield from iterator
 
 
 def runner_batches_uint8() -> Iterable[Any]:
@@ -50,27 +63,34 @@ def runner_images() -> Iterable[Any]:
     return _run(workloads.images, 2)
 
 
-def _bounded_map(pool: Any, source: Iterator[Any], chunk: int) -> Iterator[Any]:
-    """``Pool.imap`` over a few thousand at a time: it would read an endless source into memory."""
-    while True:
-        yield from pool.imap(workloads.identity, itertools.islice(source, 4096), chunk)
+def _map(pool: Any, func: Any, source: Iterable[Any], chunk: int, ahead: int) -> Iterator[Any]:
+    """``Pool.imap`` that reads no more than ``ahead`` ahead: by itself it never stops reading."""
+    places = threading.Semaphore(ahead)
+
+    def tasks() -> Iterator[Any]:
+        for dp in source:
+            places.acquire()
+            yield dp
+
+    for result in pool.imap(func, tasks(), chunk):
+        places.release()
+        yield result
 
 
 def map_tiny() -> Iterable[Any]:
-    return _bounded_map(CONTEXT.Pool(2), workloads.tiny(), 32)
+    return _map(CONTEXT.Pool(2), workloads.identity, workloads.tiny(), 32, 1024)
+
+
+def map_tiny_strict() -> Iterable[Any]:
+    return map_tiny()
 
 
 def map_images() -> Iterable[Any]:
-    def items() -> Iterator[Any]:
-        pool, source = CONTEXT.Pool(2), workloads.images()
-        while True:
-            yield from pool.imap(workloads.identity, itertools.islice(source, 200), 4)
-
-    return items()
+    return _map(CONTEXT.Pool(2), workloads.identity, workloads.images(), 4, 32)
 
 
 def thread_map_tiny() -> Iterable[Any]:
-    return _bounded_map(ThreadPool(2), workloads.tiny(), 32)
+    return _map(ThreadPool(2), workloads.identity, workloads.tiny(), 32, 1024)
 
 
 _rng: Any = None
@@ -88,12 +108,16 @@ def _prepare_batch(paths: list[str]) -> list[Any]:
 
 
 def jpeg() -> Iterable[Any]:
-    def items() -> Iterator[Any]:
-        pool, paths = CONTEXT.Pool(2), itertools.cycle(workloads.jpegs())
-        while True:
-            yield from pool.imap(_prepare_batch, [list(itertools.islice(paths, 64)) for _ in range(16)])
+    paths = itertools.cycle(workloads.jpegs())
+    lists = iter(lambda: list(itertools.islice(paths, 64)), None)
+    return _map(CONTEXT.Pool(2), _prepare_batch, lists, 1, 6)
 
-    return items()
+
+def jpeg_parent() -> Iterable[Any]:
+    pool = CONTEXT.Pool(2)
+    images = _map(pool, _prepare, itertools.cycle(workloads.jpegs()), 4, 200)
+    while True:
+        yield [np.stack(list(itertools.islice(images, 64))), np.ones(64, np.int32)]
 
 
 def _stacks(dtype: str) -> Iterator[list[Any]]:
@@ -108,3 +132,28 @@ def batch_uint8() -> Iterable[Any]:
 
 def batch_float32() -> Iterable[Any]:
     return _stacks("float32")
+
+
+def _running() -> Any:
+    return _workers(workloads.tiny, 2)
+
+
+def start() -> Iterator[float]:
+    return lifetimes.starts(_running)
+
+
+def stop() -> Iterator[float]:
+    return lifetimes.stops(_running)
+
+
+def latency() -> Iterator[float]:
+    pool = CONTEXT.Pool(2)
+    return lifetimes.latencies(lambda source: (pool.apply(workloads.identity, (dp,)) for dp in source))
+
+
+def import_ms() -> Iterator[float]:
+    return lifetimes.imports("import multiprocessing.pool", 0)
+
+
+def import_mb() -> Iterator[float]:
+    return lifetimes.imports("import multiprocessing.pool", 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import lifetimes
 import workloads
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,17 +15,21 @@ import tensorflow as tf
 NAME = "tf.data"
 
 
+def _crop(shape: Any) -> Any:
+    """Do what ``workloads.crop`` does: all ten attempts at once, and the first that fits."""
+    h, w = tf.cast(shape[0], tf.float32), tf.cast(shape[1], tf.float32)
+    area, ratio = tf.random.uniform([10], 0.08, 1.0) * h * w, tf.random.uniform([10], 0.75, 1.333)
+    heights, widths = tf.round(tf.sqrt(area / ratio)), tf.round(tf.sqrt(area * ratio))
+    fits = (heights <= h) & (widths <= w)
+    k = tf.argmax(fits)
+    ch, cw = (heights[k], widths[k]) if fits[k] else (h, w)
+    y, x = tf.random.uniform([]) * (h - ch + 1), tf.random.uniform([]) * (w - cw + 1)
+    return tf.cast(tf.stack([tf.minimum(y, h - ch), tf.minimum(x, w - cw), ch, cw]), tf.int32)
+
+
 def _prepare(path: Any) -> Any:
     data = tf.io.read_file(path)
-    begin, size, _ = tf.image.sample_distorted_bounding_box(
-        tf.image.extract_jpeg_shape(data),
-        tf.zeros((1, 0, 4)),
-        area_range=(0.08, 1.0),
-        aspect_ratio_range=(0.75, 1.333),
-        max_attempts=10,
-        use_image_if_no_bounding_boxes=True,
-    )
-    window = tf.stack([begin[0], begin[1], size[0], size[1]])
+    window = _crop(tf.image.extract_jpeg_shape(data))
     picture = tf.image.decode_and_crop_jpeg(data, window, channels=3)
     picture = tf.cast(tf.image.resize(picture, (224, 224)), tf.uint8)
     return tf.image.random_flip_left_right(picture), 1
@@ -32,7 +37,31 @@ def _prepare(path: Any) -> Any:
 
 def jpeg() -> Iterable[Any]:
     files = tf.data.Dataset.from_tensor_slices(workloads.jpegs()).repeat().shuffle(512)
-    return files.map(_prepare, num_parallel_calls=2).batch(64).prefetch(2).as_numpy_iterator()
+    dataset = files.map(_prepare, num_parallel_calls=2, deterministic=False).batch(64).prefetch(2)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 2  # as many as the others have processes
+    return dataset.with_options(options).as_numpy_iterator()
+
+
+def jpeg_fast() -> Iterable[Any]:
+    return jpeg()
+
+
+def _shuffle(size: int) -> Iterable[Any]:
+    numbers = tf.data.Dataset.range(1 << 40)
+    return numbers.map(lambda i: (i, i + 1)).shuffle(size).as_numpy_iterator()
+
+
+def shuffle_10k() -> Iterable[Any]:
+    return _shuffle(10_000)
+
+
+def shuffle_50k() -> Iterable[Any]:
+    return _shuffle(50_000)
+
+
+def shuffle_500k() -> Iterable[Any]:
+    return _shuffle(500_000)
 
 
 def _batches(dtype: str) -> Iterable[Any]:
@@ -47,3 +76,11 @@ def batch_uint8() -> Iterable[Any]:
 
 def batch_float32() -> Iterable[Any]:
     return _batches("float32")
+
+
+def import_ms() -> Iterator[float]:
+    return lifetimes.imports("import tensorflow", 0)
+
+
+def import_mb() -> Iterator[float]:
+    return lifetimes.imports("import tensorflow", 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import lifetimes
 import numpy as np
 import workloads
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 
 NAME = "PyTorch DataLoader"
 
@@ -61,7 +62,34 @@ class _Files(Dataset):  # type: ignore[type-arg]
 
 
 def jpeg() -> Iterable[Any]:
-    loader = DataLoader(
-        _Files(), batch_size=64, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
-    )
-    return itertools.chain.from_iterable(itertools.repeat(loader))
+    files = _Files()
+    # endless: 8 batches make an epoch, and its end would stop the workers each time
+    sampler = RandomSampler(files, replacement=True, num_samples=1 << 40)
+    return DataLoader(files, batch_size=64, sampler=sampler, num_workers=2)
+
+
+def jpeg_runner() -> Iterable[Any]:
+    return jpeg()
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[Iterator[Any]]:
+    iterator = iter(_run(workloads.tiny, 2))
+    yield iterator
+    del iterator  # the way to end its workers
+
+
+def start() -> Iterator[float]:
+    return lifetimes.starts(_running)
+
+
+def stop() -> Iterator[float]:
+    return lifetimes.stops(_running)
+
+
+def import_ms() -> Iterator[float]:
+    return lifetimes.imports("import torch.utils.data", 0)
+
+
+def import_mb() -> Iterator[float]:
+    return lifetimes.imports("import torch.utils.data", 1)
