@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +37,7 @@ _FACTORS = (8, 4, 2)  # the image can be decoded this many times smaller
 
 
 def decode_image(
-    data: Any,
+    file: Any,
     augmentor: imgaug.ImageAugmentor | BaseTransform | None = None,
     *,
     scaled: bool = False,
@@ -41,7 +45,7 @@ def decode_image(
 ) -> NDArray[Any]:
     """Decode an image file and augment the image, without decoding what the augmentor cuts away.
 
-    The result is that of ``augmentor.augment(cv2.imdecode(data, cv2.IMREAD_COLOR))``, to the bit, and the
+    The result is that of ``augmentor.augment(cv2.imread(file, cv2.IMREAD_COLOR))``, to the bit, and the
     same random numbers are drawn. Where the first augmentor is one of this package that crops or resizes,
     the decoder of a JPEG file stops below the crop, or makes a smaller image right away. All other
     augmentors work as well, and so do image files of all formats that OpenCV reads; they are decoded whole,
@@ -53,7 +57,7 @@ def decode_image(
 
         def load(dp):
             path, label = dp
-            return [decode_image(Path(path).read_bytes(), augmentor), label]
+            return [decode_image(path, augmentor), label]
 
         df = MultiProcessMapAndBatchData(files, 8, load, batch_size=64)
 
@@ -65,11 +69,11 @@ def decode_image(
 
         from dataflow.imgaug.base import ImagePlaceholder
 
-        transform = augmentor.get_transform(ImagePlaceholder(image_shape(data)))
-        image, boxes = decode_image(data, transform), transform.apply_box(boxes)
+        transform = augmentor.get_transform(ImagePlaceholder(image_shape(file)))
+        image, boxes = decode_image(file, transform), transform.apply_box(boxes)
 
     Args:
-        data: the bytes of the file, in an object that has them in one piece: bytes, a uint8 array ...
+        file: the path of the file; or its contents, as bytes or another buffer, such as a uint8 array.
         augmentor: an augmentor, whose transform is drawn and applied; or a transform for an image of this
             shape; or None for the image as it is.
         scaled: let the decoder make an image 2, 4 or 8 times smaller where the first augmentor is going to
@@ -83,54 +87,68 @@ def decode_image(
         h x w x 3, uint8, if there is no augmentor; gray images have three equal channels.
 
     Raises:
-        TypeError: ``data`` are no bytes, or ``augmentor`` is neither an augmentor nor a transform.
-        ValueError: they hold no image that OpenCV can read, or a JPEG file that ends too early or is seen
-            to be damaged; or the augmentor can't take the image.
+        TypeError: ``file`` or ``augmentor`` is something else.
+        ValueError: the file holds no image that OpenCV can read, or is a JPEG file that ends too early or is
+            seen to be damaged; or the augmentor can't take the image.
+        OSError: the file can't be read; ``FileNotFoundError`` if there is none.
     """
     if augmentor is not None and not isinstance(augmentor, BaseTransform):
         check_augmentor(augmentor, "decode_image")
-    data = _as_bytes(data)
-    header = _common_header(data)
-    if augmentor is None:
-        transform: BaseTransform = TransformList([])
-    elif isinstance(augmentor, BaseTransform):
-        transform = augmentor
-    elif header is not None and _decides_by_shape(augmentor):
-        transform = augmentor.get_transform(ImagePlaceholder((header.height, header.width, 3)))
-    else:
-        return augmentor.augment(decode_image(data, rgb=rgb))
-    if header is None:
-        return transform.apply_image(_decode_whole(data, rgb))
-    return _decode_and_apply(data, header, transform, scaled, rgb)
+    with _naming(file):
+        data = _contents(file)
+        header = _common_header(data)
+        if augmentor is None:
+            transform: BaseTransform = TransformList([])
+        elif isinstance(augmentor, BaseTransform):
+            transform = augmentor
+        elif header is not None and _decides_by_shape(augmentor):
+            transform = augmentor.get_transform(ImagePlaceholder((header.height, header.width, 3)))
+        else:
+            return augmentor.augment(decode_image(data, rgb=rgb))
+        if header is None:
+            return transform.apply_image(_decode_whole(data, rgb))
+        return _decode_and_apply(data, header, transform, scaled, rgb)
 
 
-def image_shape(data: Any) -> tuple[int, int, int]:
-    """Return (height, width, 3), the shape of what ``decode_image(data)`` returns.
+def image_shape(file: Any) -> tuple[int, int, int]:
+    """Return (height, width, 3), the shape of what ``decode_image(file)`` returns.
 
     For most JPEG files this reads the header only. Everything else is decoded.
 
     Args:
-        data: the bytes of the file.
+        file: as for ``decode_image``.
 
     Raises:
-        TypeError: they are no bytes.
-        ValueError: they hold no image that OpenCV can read.
+        TypeError, ValueError, OSError: as ``decode_image``.
     """
-    data = _as_bytes(data)
-    header = _common_header(data)
-    h, w = (header.height, header.width) if header else _decode_whole(data, rgb=False).shape[:2]
-    return h, w, 3
+    with _naming(file):
+        data = _contents(file)
+        header = _common_header(data)
+        h, w = (header.height, header.width) if header else _decode_whole(data, rgb=False).shape[:2]
+        return h, w, 3
 
 
-def _as_bytes(data: Any) -> bytes:
-    if isinstance(data, bytes):
-        return data
+@contextlib.contextmanager
+def _naming(file: Any) -> Iterator[None]:
+    """Have a ``ValueError`` begin with the file's path, if it has one."""
     try:
-        return memoryview(data).tobytes()
+        yield
+    except ValueError as e:
+        if isinstance(file, str | os.PathLike):
+            raise ValueError(f"{os.fspath(file)!r}: {e}") from e
+        raise
+
+
+def _contents(file: Any) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    if isinstance(file, str | os.PathLike):
+        return Path(file).read_bytes()
+    try:
+        return memoryview(file).tobytes()
     except TypeError:
         raise TypeError(
-            f"expected the bytes of an image file, got {type(data).__name__}; "
-            "pathlib.Path(path).read_bytes() reads them"
+            f"expected an image file: its path, or its contents as bytes; got {type(file).__name__}"
         ) from None
 
 

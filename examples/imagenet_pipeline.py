@@ -29,6 +29,7 @@ from dataflow import (
     dataset,
     imgaug,
 )
+from dataflow.image import decode_image
 
 SIZE = 224  # pixels: both sides of what the network sees
 BATCH_SIZE = 32
@@ -49,24 +50,16 @@ TRAIN_AUGMENTORS = imgaug.AugmentorList(
 TEST_AUGMENTORS = imgaug.AugmentorList([imgaug.ResizeShortestEdge(256), imgaug.CenterCrop(SIZE)])
 
 
-def read(file: str) -> np.ndarray:
-    """Read an image: BGR, uint8 (h, w, 3)."""
-    image = cv2.imread(file, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"can't read the image {file}")
-    return image
-
-
 def train_map(dp: list[Any]) -> list[Any]:
-    """Read and augment one image, in a worker."""
+    """Read and augment one image, in a worker: BGR, uint8 (SIZE, SIZE, 3)."""
     file, label = dp
-    return [TRAIN_AUGMENTORS.augment(read(file)), label]
+    return [decode_image(file, TRAIN_AUGMENTORS), label]
 
 
 def test_map(dp: list[Any]) -> list[Any]:
     """Read one image and cut out its centre, in a worker."""
     file, label = dp
-    return [TEST_AUGMENTORS.augment(read(file)), label]
+    return [decode_image(file, TEST_AUGMENTORS), label]
 
 
 def training_flow(folder: str, meta: str | None, processes: int) -> DataFlow[Any]:
