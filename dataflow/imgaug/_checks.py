@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..utils.argtools import shape2d
 from ._cv import UINT8, summary
 
+INTEGERS = (int, np.integer)  # isinstance() takes a tuple faster than a union
+
 
 def check_dtype(img: Any) -> None:
     """Raise ``TypeError`` unless ``img`` is an array of real numbers.
@@ -40,10 +42,12 @@ def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
             f"{owner!r}: expected an image of uint8 or floating point, got {summary(img)}; "
             "imgaug.ToFloat32() or imgaug.ToUint8() before it converts"
         )
-    check_axes(owner, img)
+    shape = img.shape
+    if not 2 <= len(shape) <= 3:  # most have, which saves the call
+        check_axes(owner, img)
     if img.size == 0:
         raise ValueError(f"{owner!r}: got an empty image, {summary(img)}")
-    if channels is not None and img.shape[2:] != (channels,):
+    if channels is not None and shape[2:] != (channels,):
         raise ValueError(f"{owner!r}: expected an image of {channels} channels, got {summary(img)}")
 
 

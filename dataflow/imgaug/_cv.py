@@ -69,19 +69,20 @@ def resample(func: Callable[[Image], Image], img: Image, owner: object) -> Image
         ValueError: it has 8-byte integers beyond 2**53, or OpenCV refuses it.
     """
     dtype = img.dtype
-    if dtype.char in _RESAMPLED and dtype.isnative:
+    if dtype is UINT8 or (dtype.char in _RESAMPLED and dtype.isnative):
         out = call(func, img, owner)
     else:
         out = _narrow(call(func, _widen(img, owner), owner), dtype)
     return out[:, :, np.newaxis] if out.ndim < img.ndim else out
 
 
-def move(func: Callable[[Image], Image], img: Image) -> Image | None:
-    """Apply an OpenCV function that only copies pixels, or return None if it can't take this dtype."""
-    if img.dtype.char not in _MOVED or not img.dtype.isnative or img.size == 0:
+def move(func: Callable[..., Image], img: Image, *args: Any) -> Image | None:
+    """Return ``func(img, *args)``, an OpenCV function that only copies pixels, None if it can't take this."""
+    dtype = img.dtype
+    if (dtype is not UINT8 and (dtype.char not in _MOVED or not dtype.isnative)) or img.size == 0:
         return None
     try:
-        out = func(img)
+        out = func(img, *args)
     except opencv().error:  # e.g. more channels than it can handle
         return None
     return out[:, :, np.newaxis] if out.ndim < img.ndim else out

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..utils._deprecated import warn_renamed
-from ._checks import check_pixels, integer_range, number_range
+from ._checks import INTEGERS, check_pixels, integer_range, number_range
 from ._cv import BORDER_REPLICATE, UINT8, Image, call, opencv
 from ._pixels import as_float32, by_level, channel_means, gray_of, in_float32, in_strips, saturate
 from .base import PhotometricAugmentor
@@ -249,9 +249,10 @@ class Clip(PhotometricAugmentor):
     def _augment(self, img: Image, params: None) -> Image:
         check_pixels(self, img)
         low, high = self.min, self.max
-        if img.dtype == UINT8 and isinstance(low, int | np.integer) and isinstance(high, int | np.integer):
-            low, high = (max(0, min(255, int(end))) for end in (low, high))
-        return np.clip(img, low, high)
+        if img.dtype == UINT8 and isinstance(low, INTEGERS) and isinstance(high, INTEGERS):
+            # as uint8, which NumPy takes 1.5 us faster than Python's integers
+            low, high = np.uint8(max(0, min(255, low))), np.uint8(max(0, min(255, high)))
+        return img.clip(low, high)
 
 
 class Saturation(PhotometricAugmentor):

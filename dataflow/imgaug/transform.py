@@ -7,7 +7,6 @@ pixel centres (0 to w - 1). No method modifies what it is given.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..utils._deprecated import renamed_arguments
+from ._base_transform import BaseTransform, Transform
 from ._checks import as_rows
 from ._cv import BORDER_CONSTANT, INTER_LINEAR, Image, move, nearest, opencv, resample, summary
-from ._repr import Described, bracketed
+from ._repr import bracketed
 
 __all__ = [
     "BaseTransform",
@@ -34,51 +34,7 @@ __all__ = [
     "WarpAffineTransform",
 ]
 
-
-class BaseTransform(Described):
-    """What can be applied to images and to what belongs to them, through methods named ``apply_...``.
-
-    Any other ``apply_something`` exists as well, so that users can add kinds of data of their own: it raises
-    ``NotImplementedError`` unless a subclass knows better.
-    """
-
-    def apply_image(self, img: Image) -> Image:
-        """Return the transformed image."""
-        return self._apply("apply_image", img)  # type: ignore[no-any-return]
-
-    def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
-        """Return the transformed coordinates, N x 2 floating point."""
-        return self._apply("apply_coords", coords)  # type: ignore[no-any-return]
-
-    def apply_segmentation(self, segmentation: Image) -> Image:
-        """Return the transformed label map, whose values are never mixed: nearest neighbours only."""
-        return self._apply("apply_segmentation", segmentation)  # type: ignore[no-any-return]
-
-    def apply_box(self, box: ArrayLike) -> NDArray[Any]:
-        """Return the axis-aligned hulls of the transformed boxes, N x 4 floating point."""
-        boxes = as_rows(box, 4, self)
-        corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
-        try:
-            moved = self.apply_coords(corners).reshape(-1, 4, 2)
-        except NotImplementedError as e:
-            raise NotImplementedError(
-                f"{type(self).__name__} does not implement apply_box, nor apply_coords for the corners: {e}"
-            ) from e
-        return np.concatenate((moved.min(axis=1), moved.max(axis=1)), axis=1)
-
-    def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        """Return the method for a kind of data that this class does not know."""
-        if name.startswith("apply_"):
-            return functools.partial(self._apply, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _apply(self, name: str, data: Any) -> Any:
-        """Do what the method ``name``, which this class does not define, should do."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement {name}")
-
-
-class Transform(BaseTransform):
-    """Base class of single transforms. Subclasses define ``apply_image`` and what else makes sense."""
+_new = object.__new__
 
 
 class ResizeTransform(Transform):
@@ -110,7 +66,8 @@ class ResizeTransform(Transform):
         if img.shape[:2] != (self.h, self.w):
             raise ValueError(f"{self!r}: expected an image of {self.h} x {self.w}, got {summary(img)}")
         resize, size = opencv().resize, (self.new_w, self.new_h)
-        return resample(lambda x: resize(x, size, interpolation=interp), img, self)
+        # by position: OpenCV takes 0.3 us for a keyword
+        return resample(lambda x: resize(x, size, None, 0, 0, interp), img, self)
 
 
 class CropTransform(Transform):
@@ -125,7 +82,8 @@ class CropTransform(Transform):
 
     def apply_image(self, img: Image) -> Image:
         """Return a view of the part of the image."""
-        return img[self.y0 : self.y0 + self.h, self.x0 : self.x0 + self.w]
+        y0, x0 = self.y0, self.x0
+        return img[y0 : y0 + self.h, x0 : x0 + self.w]
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
         """Return the coordinates from the corner of the rectangle."""
@@ -139,6 +97,16 @@ class CropTransform(Transform):
         return self.apply_image(segmentation)
 
 
+def crop_to(y0: int, x0: int, h: int, w: int) -> CropTransform:
+    """Return ``CropTransform(y0, x0, h, w)`` in half the time of its constructor, which knows old names."""
+    tfm = _new(CropTransform)
+    tfm.y0 = y0
+    tfm.x0 = x0
+    tfm.h = h
+    tfm.w = w
+    return tfm
+
+
 class FlipTransform(Transform):
     """Flip left and right (``horiz``), or up and down, an image of size (h, w)."""
 
@@ -148,8 +116,7 @@ class FlipTransform(Transform):
     def apply_image(self, img: Image) -> Image:
         """Return the image flipped: a new array, or a view for a dtype that OpenCV does not know."""
         # A copy by OpenCV, because whatever reads a view with negative strides takes 30 times as long
-        flip, axis = opencv().flip, int(self.horiz)
-        out = move(lambda x: flip(x, axis), img)
+        out = move(opencv().flip, img, int(self.horiz))
         if out is not None:
             return out
         return img[:, ::-1] if self.horiz else img[::-1]
@@ -318,6 +285,12 @@ class TransformList(BaseTransform):
             if not isinstance(tfm, BaseTransform):
                 raise TypeError(f"TransformList: expected transforms, got {tfm!r}")
         self.tfms = tfms
+
+    def apply_image(self, img: Image) -> Image:
+        """Return the image after all transforms."""
+        for tfm in self.tfms:
+            img = tfm.apply_image(img)
+        return img
 
     def apply_box(self, box: ArrayLike) -> NDArray[Any]:
         """Return the hulls of the boxes after all transforms, tighter than the hulls of hulls of each."""

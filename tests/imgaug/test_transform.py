@@ -22,6 +22,7 @@ from dataflow.imgaug.transform import (
     Transform,
     TransposeTransform,
     WarpAffineTransform,
+    crop_to,
 )
 
 from .zoo import GRAY, image
@@ -93,6 +94,9 @@ def test_crop() -> None:
     assert np.array_equal(out, img[3:13, 5:25])
     assert np.array_equal(crop.apply_coords(POINTS), POINTS - [5, 3])
     assert CropTransform(40, 60, 20, 20).apply_image(img).shape == (8, 4, 3)
+    quick = crop_to(3, 5, 10, 20)
+    assert type(quick) is CropTransform
+    assert vars(quick) == vars(crop)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64, np.bool_, np.float16, ">f4"])
@@ -288,6 +292,9 @@ def test_old_argument_names() -> None:
         WarpAffineTransform(np.eye(2, 3), (64, 48)),
         TransformList([CropTransform(1, 2, 3, 4), NoOpTransform()]),
         imgaug.Brightness(3).get_transform(image()),
+        imgaug.RandomCutout(5, 6).get_transform(image()),
+        imgaug.CenterPaste(70).get_transform(image()),
+        imgaug.RandomCrop(20).get_transform(image()),
     ],
 )
 def test_copies(transform: BaseTransform) -> None:
