@@ -12,6 +12,7 @@ from ._cv import UINT8, Image, call, opencv
 
 _LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis]
 _LEVELS.flags.writeable = False
+_BLACK, _WHITE = np.float32(0), np.float32(255)  # clip() takes these 1 us faster than Python's numbers
 _STRIP = 2**18  # elements, a megabyte of float32
 
 
@@ -46,7 +47,7 @@ def in_strips(img: Image, func: Callable[[Image], Image]) -> Image:
 def saturate(out: Image, dtype: np.dtype[Any], clip: bool) -> Image:
     """Return ``out``, which is overwritten, in ``dtype``; clipped to [0, 255] if ``clip`` or for uint8."""
     if clip or dtype == UINT8:
-        np.clip(out, 0, 255, out=out)
+        out.clip(_BLACK, _WHITE, out)
     return out.astype(dtype, copy=False)
 
 

@@ -60,8 +60,10 @@ class ToUint8(PhotometricAugmentor):
     """Clip to [0, 255] and truncate to uint8. An image in [0, 1] loses all but its brightest pixels."""
 
     def _augment(self, img: Image, params: None) -> Image:
-        check_dtype(img)
-        return img.copy() if img.dtype == UINT8 else np.clip(img, 0, 255).astype(np.uint8)
+        if not isinstance(img, np.ndarray) or img.dtype != UINT8:
+            check_dtype(img)
+            img = np.clip(img, 0, 255)
+        return img.astype(UINT8)
 
 
 class ToFloat32(PhotometricAugmentor):

@@ -270,6 +270,15 @@ def test_photometric() -> None:
         type("Forgot", (ImageAugmentor,), {})().augment(image())
 
 
+def test_photometric_with_a_transform_of_its_own() -> None:
+    class Twice(imgaug.Brightness):
+        def get_transform(self, img: Any) -> TransformList:
+            return TransformList([super().get_transform(img), super().get_transform(img)])
+
+    drawn = np.random.RandomState(42).uniform(-30, 30, 2).astype(np.float32)
+    assert np.allclose(seeded(Twice(30, clip=False)).augment(np.zeros((2, 2), np.float32)), drawn.sum())
+
+
 PLAIN = [kind.make() for name, kind in ZOO.items() if name not in ("MapImage", "Lighting")]
 
 

@@ -26,7 +26,7 @@ def test_flip() -> None:
 
 def test_probability_one_is_certain() -> None:
     class AlmostOne:
-        def uniform(self, low: float, high: float, size: Any) -> float:
+        def random_sample(self) -> float:
             return 1 - 2.0**-53  # 1 in float32
 
     flip = imgaug.Flip(horiz=True, prob=1)
