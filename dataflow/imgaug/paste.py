@@ -54,7 +54,7 @@ class ConstantBackgroundFiller(BackgroundFiller):
     def _fill(self, background_shape: tuple[int, ...], img: Image) -> Image:
         shape = background_shape + img.shape[2:]
         if self._is_zero:
-            return np.zeros(shape, dtype=img.dtype)
+            return np.zeros(shape, img.dtype)
         value = np.asarray(self.value)
         if img.dtype.kind in "iu":
             limits = np.iinfo(img.dtype)
@@ -66,10 +66,17 @@ class _PasteTransform(Transform):
     """Put an image at (x0, y0) into a background."""
 
     def __init__(self, background_shape: tuple[int, int], filler: BackgroundFiller, y0: int, x0: int) -> None:
-        self.background_shape, self.filler, self.y0, self.x0 = background_shape, filler, y0, x0
+        self.background_shape, self.filler = background_shape, filler
+        self.y0, self.x0 = y0, x0
 
     def apply_image(self, img: Image) -> Image:
-        return self._paste(img, self.filler)
+        shape, y0, x0 = self.background_shape, self.y0, self.x0
+        y1, x1 = y0 + img.shape[0], x0 + img.shape[1]
+        if y1 > shape[0] or x1 > shape[1]:
+            raise _too_large(self, img)
+        canvas = self.filler.fill(shape, img)
+        canvas[y0:y1, x0:x1] = img
+        return canvas
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
         return as_rows(coords, 2, self) + np.array([self.x0, self.y0], dtype=np.float32)
@@ -78,18 +85,11 @@ class _PasteTransform(Transform):
         filler = self.filler
         if not isinstance(filler, ConstantBackgroundFiller) or np.ndim(filler.value) > 0:
             filler = ConstantBackgroundFiller(0)
-        return self._paste(segmentation, filler)
-
-    def _paste(self, img: Image, filler: BackgroundFiller) -> Image:
-        _check_fits(self, img, self.background_shape, self.y0, self.x0)
-        canvas = filler.fill(self.background_shape, img)
-        canvas[self.y0 : self.y0 + img.shape[0], self.x0 : self.x0 + img.shape[1]] = img
-        return canvas
+        return _PasteTransform(self.background_shape, filler, self.y0, self.x0).apply_image(segmentation)
 
 
-def _check_fits(owner: object, img: Image, shape: tuple[int, int], y0: int = 0, x0: int = 0) -> None:
-    if img.shape[0] + y0 > shape[0] or img.shape[1] + x0 > shape[1]:
-        raise ValueError(f"{owner!r}: an image of {summary(img)} does not fit into the background")
+def _too_large(owner: object, img: Image) -> ValueError:
+    return ValueError(f"{owner!r}: an image of {summary(img)} does not fit into the background")
 
 
 class CenterPaste(ImageAugmentor):
@@ -116,10 +116,12 @@ class CenterPaste(ImageAugmentor):
         Raises:
             ValueError: the image is larger than the background.
         """
-        _check_fits(self, img, self.background_shape)
-        h, w = self.background_shape
-        y0, x0 = self._offset(h - img.shape[0], w - img.shape[1])
-        return _PasteTransform(self.background_shape, self.background_filler, y0, x0)
+        shape = self.background_shape
+        spare_h, spare_w = shape[0] - img.shape[0], shape[1] - img.shape[1]
+        if spare_h < 0 or spare_w < 0:
+            raise _too_large(self, img)
+        y0, x0 = self._offset(spare_h, spare_w)
+        return _PasteTransform(shape, self.background_filler, y0, x0)
 
     def _offset(self, spare_h: int, spare_w: int) -> tuple[int, int]:
         return spare_h // 2, spare_w // 2
