@@ -10,6 +10,8 @@ import ctypes
 import enum
 import faulthandler
 import gc
+import itertools
+import mmap
 import multiprocessing
 import os
 import signal
@@ -65,12 +67,27 @@ class Unsized(DataFlow):
 
 
 class Sleepy(DataFlow):
-    """Yields ten datapoints, then sleeps a minute."""
+    """Yields some datapoints, then sleeps a minute."""
+
+    def __init__(self, n: int = 10) -> None:
+        self.n = n
 
     def __iter__(self) -> Iterator[Any]:
-        for i in range(10):
+        for i in range(self.n):
             yield [i]
         time.sleep(60)
+
+
+class Counting(DataFlow):
+    """Yields numbers as fast as can be, and counts them where forked processes see it."""
+
+    def __init__(self) -> None:
+        self.made = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)[:1]
+
+    def __iter__(self) -> Iterator[Any]:
+        for i in itertools.count():
+            self.made[0] += 1
+            yield [i]
 
 
 class Log:

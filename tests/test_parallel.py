@@ -31,6 +31,7 @@ from .parallel_helpers import (
     LIMIT,
     METHODS,
     Count,
+    Counting,
     Logged,
     Random,
     Sleepy,
@@ -184,6 +185,26 @@ def test_what_is_ready_does_not_wait(runner: Any, method: str) -> None:
             assert [dp[0] for dp in islice(iterator, 9)] == list(range(1, 10))
         with within(LIMIT):
             df.close()
+
+
+@every_runner
+def test_of_fast_ones_none_waits_either(runner: Any, method: str) -> None:
+    with runner(Sleepy(1234), 1, 50, method) as df:
+        with within(2.0):
+            assert [dp[0] for dp in islice(df, 1234)] == list(range(1234))
+        with within(LIMIT):
+            df.close()
+
+
+@pytest.mark.parametrize("bound", [1, 2, 3, 10, 50, 300])
+def test_fast_datapoints_under_way_are_bounded(bound: int) -> None:
+    """Also when they travel together."""
+    ds = Counting()
+    with zmq(ds, 1, bound, "fork") as df:
+        for taken, dp in enumerate(islice(df, 5000), 1):
+            assert dp == [taken - 1]
+            assert ds.made[0] <= taken + bound + 1, "and one that it can't put yet"
+        wait_until(lambda: ds.made[0] >= 5000 + bound // 2)
 
 
 class Datapoints(DataFlow):

@@ -230,6 +230,20 @@ def test_what_is_ready_does_not_wait(kind: str) -> None:
             df.close()
 
 
+@every_kind
+def test_of_fast_results_none_waits_for_a_slow_one(kind: str) -> None:
+    def func(dp: Any) -> Any:
+        if dp[0] == 500:
+            time.sleep(60)
+        return dp
+
+    df = mapper(kind, Count(10**6), 1, func)
+    with within(2.0):
+        assert numbers(islice(df, 500)) == list(range(500))
+    with within(LIMIT):
+        df.close()
+
+
 def test_a_pass_broken_off_stops_reading_at_once() -> None:
     class Slow(Count):
         def __iter__(self) -> Iterator[Any]:

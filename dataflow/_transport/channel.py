@@ -9,23 +9,17 @@ buffer is (``_PLACE``: its slot, or -1 for "inline", and its size), the inline b
 
 from __future__ import annotations
 
-import functools
 import math
-import os
 import pickle
-import select
-import socket
 import struct
-import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .codec import OUT_OF_BAND, decode, encode
-from .process import inherited_fd
+from .ends import Ends, readable
 from .shm import Arena, Leases
 
 _HEAD = struct.Struct("<IHHq")
@@ -38,101 +32,12 @@ _INLINE = -1
 _ALIGN = 16
 _STREAM_IN_BUFFER = 0x8000  # flag of the kind: the pickle itself is the last buffer
 
-DATA, DROPPED, END, CREDIT, RELEASE, ERROR = range(6)
+DATA, DROPPED, END, CREDIT, RELEASE, BUNDLE, ERROR = range(7)
 """Kinds of frames. From ERROR on they mean the end of the pool."""
 
 
 Frame = tuple["Connection", int, int, int, memoryview]
 """A frame that has come and is not decoded yet: where, its kind, number, number of buffers, and body."""
-
-
-class Pipes:
-    """What one side has of two one-way pipes: the end where it reads and the end where it writes."""
-
-    def __init__(self, read_fd: int, write_fd: int) -> None:
-        self.fds = (read_fd, write_fd)
-        self.read: Callable[[int], bytes] = functools.partial(os.read, read_fd)
-        self.write: Callable[[Any], int] = functools.partial(os.write, write_fd)
-
-    def read_into(self, buffer: memoryview) -> int:
-        """Read at least one byte into ``buffer``, none at the end."""
-        return os.readv(self.fds[0], [buffer]) if self.fds[0] >= 0 else _closed()
-
-    def dont_wait(self) -> None:
-        """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
-        for fd in self.fds:
-            os.set_blocking(fd, False)
-
-    def close(self) -> None:
-        """Close both. Can be called again."""
-        fds, self.fds = self.fds, (-1, -1)
-        self.read = self.write = _closed  # the numbers may soon be somebody else's
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
-
-    def __reduce__(self) -> Any:
-        """Travel to a worker that is being started without fork."""
-        return _inherit_pipes, (inherited_fd(self.fds[0]), inherited_fd(self.fds[1]))
-
-
-class Socket:
-    """The same over one socket, where pipes can't be polled (Windows)."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.fds = (sock.fileno(), sock.fileno())
-        self.read: Callable[[int], bytes] = sock.recv
-        self.write: Callable[[Any], int] = sock.send
-
-    def read_into(self, buffer: memoryview) -> int:
-        """Read at least one byte into ``buffer``, none at the end."""
-        return self._sock.recv_into(buffer) if self.fds[0] >= 0 else _closed()
-
-    def dont_wait(self) -> None:
-        """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
-        self._sock.setblocking(False)
-
-    def close(self) -> None:
-        """Close it. Can be called again."""
-        self._sock.close()
-        self.fds = (-1, -1)
-        self.read = self.write = _closed
-
-    def __reduce__(self) -> Any:
-        """Travel to a worker that is being started without fork."""
-        return _inherit_socket, (bytes(ForkingPickler.dumps(self._sock)),)
-
-
-def _closed(*args: Any) -> NoReturn:
-    """Stand in for reading and writing at ends that were closed."""
-    raise ConnectionAbortedError("the connection was closed on this side")
-
-
-def _inherit_socket(pickled: bytes) -> Socket:
-    return Socket(pickle.loads(pickled))
-
-
-def _inherit_pipes(read: Any, write: Any) -> Pipes:
-    return Pipes(read.detach(), write.detach())
-
-
-Ends = Pipes | Socket
-
-
-def connected_ends() -> tuple[Ends, Ends]:
-    """Return the two sides of a new connection."""
-    if sys.platform == "win32" or os.environ.get("DATAFLOW_SOCKETS"):
-        ours, theirs = socket.socketpair()
-        return Socket(ours), Socket(theirs)
-    down_read, down_write = os.pipe()
-    try:
-        up_read, up_write = os.pipe()
-    except OSError:  # no more descriptors
-        os.close(down_read)
-        os.close(down_write)
-        raise
-    return Pipes(up_read, down_write), Pipes(down_read, up_write)
 
 
 class Connection:
@@ -164,7 +69,12 @@ class Connection:
 
     def pack(self, kind: int, number: int, obj: Any) -> list[bytes | memoryview]:
         """Return the pieces of a frame that carries ``obj``."""
-        stream, buffers = encode(obj)
+        return self.pack_encoded(kind, number, *encode(obj))
+
+    def pack_encoded(
+        self, kind: int, number: int, stream: bytes, buffers: Sequence[memoryview]
+    ) -> list[bytes | memoryview]:
+        """Return the pieces of a frame that carries what ``encode`` returned."""
         if len(stream) >= OUT_OF_BAND:
             buffers = [*buffers, memoryview(stream)]
             stream, kind = b"", kind | _STREAM_IN_BUFFER
@@ -204,7 +114,7 @@ class Connection:
 
     def readable(self) -> bool:
         """Say whether ``read`` would not have to wait."""
-        return _readable(self.ends.fds[0], 0)
+        return readable(self.ends.fds[0], 0)
 
     @property
     def has_releases(self) -> bool:
@@ -320,7 +230,7 @@ class Connection:
             try:
                 n = self.ends.read_into(buffer)
             except BlockingIOError:
-                _readable(self.ends.fds[0], None)
+                readable(self.ends.fds[0], None)
                 continue
             except ConnectionError:
                 return False
@@ -368,14 +278,6 @@ class Connection:
         self.ends.close()
         self._backlog.clear()
         self._arena = self._leases = self.memory = self._large = None
-
-
-def _readable(fd: int, timeout: float | None) -> bool:
-    if hasattr(select, "poll"):  # select() can't have descriptors above 1023
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(timeout))
-    return bool(select.select([fd], [], [], timeout)[0])
 
 
 def note(kind: int, number: int, body: bytes = b"") -> bytes:

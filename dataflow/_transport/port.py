@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .channel import DATA, DROPPED, END, ERROR, Connection, Ends, Frame, note
+from .bundle import loads
+from .channel import BUNDLE, END, ERROR, Connection, Frame, note
+from .ends import Ends, wait_for
 from .failure import describe_failure
+from .outbox import ConsumerGoneError, Outbox
 from .shm import Arena, Leases, Memory
 
 
@@ -46,11 +49,9 @@ class Setup(NamedTuple):
     in_flight: int
     slack: int
     credits: int | None
+    together: int
+    spin: bool
     name: str
-
-
-class _ConsumerGoneError(Exception):
-    """The consumer closed the connection: there is nothing left to do."""
 
 
 class ProcessPort:
@@ -60,7 +61,9 @@ class ProcessPort:
         arena = Arena(setup.results, setup.in_flight, setup.slack) if setup.results is not None else None
         leases = Leases(setup.jobs) if setup.jobs is not None else None
         self._connection = Connection(setup.ends, arena, leases)
-        self._credits = setup.credits
+        self._outbox = Outbox(self._connection, setup.together)
+        self._credits, self._spin = setup.credits, setup.spin
+        self._tasks: Iterator[tuple[Any, int, int, Any]] = iter(())  # of the bundle that came last
 
     def put(self, value: Any, number: int = 0) -> None:
         """Send a datapoint, as soon as the consumer has room for it."""
@@ -68,7 +71,7 @@ class ProcessPort:
             if not self._credits:
                 self._credits = self._next()[2]
             self._credits -= 1
-        self._write(self._connection.pack(DATA, number, value))
+        self._outbox.put(value, number)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
         """Return an array for the next datapoint: in shared memory if there is room."""
@@ -76,20 +79,28 @@ class ProcessPort:
 
     def drop(self, number: int) -> None:
         """Say that a task has no result."""
-        self._write([note(DROPPED, number)])
+        self._outbox.add(None, number)
 
     def end(self) -> None:
         """Say that everything before an END is done."""
-        self._write([note(END, 0)])
+        self._outbox.send([note(END, 0)])
 
     def get(self) -> tuple[int, Any] | None:
         """Return the number and the value of the next task, or None if the consumer says END."""
+        for _, _, number, value in self._tasks:
+            return number, value
         frame = self._next()
-        return None if frame[1] == END else (frame[2], self._connection.unpack(frame))
+        _, kind, number, _, body = frame
+        if kind == END:
+            return None
+        if kind == BUNDLE:
+            self._tasks = loads(body)
+            return self.get()
+        return number, self._connection.unpack(frame)
 
     def fail(self, e: BaseException, name: str) -> None:
         """Send what went wrong."""
-        self._write(self._connection.pack(ERROR, 0, tuple(describe_failure(e, name))))
+        self._outbox.send(self._connection.pack(ERROR, 0, tuple(describe_failure(e, name))))
 
     def linger(self) -> None:
         """Wait until the consumer ends this process: if it closed a socket first, last words may be lost."""
@@ -98,34 +109,29 @@ class ProcessPort:
 
     def close(self) -> None:
         """Close the connection. What was sent still arrives."""
+        self._outbox.close()
         self._connection.close()
 
     def _next(self) -> Frame:
         connection = self._connection
+        if not connection.inbox:
+            self._outbox.send()
         while not connection.inbox:
-            if connection.has_releases:
-                self._write([])
+            if self._spin:
+                wait_for([connection.ends.fds[0]], [], 0, spin=True)
             if not connection.read():
-                raise _ConsumerGoneError
+                raise ConsumerGoneError
+        self._outbox.resume()
         return connection.inbox.popleft()
-
-    def _write(self, pieces: list[bytes | memoryview]) -> None:
-        connection = self._connection
-        if connection.has_releases:
-            pieces.append(connection.releases())
-        try:
-            connection.write(pieces)
-        except ConnectionError:
-            raise _ConsumerGoneError from None
 
 
 def work(setup: Setup, code: Any, index: int) -> None:
     """Be a worker process: run the entry, and let the consumer know what goes wrong."""
     port = ProcessPort(setup)
-    with contextlib.suppress(_ConsumerGoneError):
+    with contextlib.suppress(ConsumerGoneError):
         try:
             setup.entry(port, code.value, index)
-        except _ConsumerGoneError:
+        except ConsumerGoneError:
             pass
         except BaseException as e:
             port.fail(e, setup.name)

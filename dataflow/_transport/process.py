@@ -64,6 +64,11 @@ def _cuda_in_use() -> bool:
     return bool(cuda is not None and cuda.is_initialized())
 
 
+def usable_cores() -> int:
+    """Return how many processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def inherited_fd(fd: int) -> Any:
     """Return what, pickled for a process being started, has ``detach()`` that returns ``fd`` there."""
     return reduction.DupFd(fd)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
-import select
 import threading
 import time
 from collections import deque
@@ -17,11 +15,22 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from .._errors import WorkerError
-from .channel import CREDIT, DATA, END, ERROR, Connection, Frame, connected_ends, note
+from .bundle import loads
+from .channel import BUNDLE, CREDIT, DATA, END, ERROR, Connection, Frame, note
+from .ends import connected_ends, readable, wait_for
 from .failure import Failure, rebuild
+from .outbox import TOGETHER, queue_tasks
 from .pool import CLOSE_TIMEOUT, Message, Worker, WorkerPool
 from .port import Entry, Setup, work
-from .process import choose_context, close_at_exit, closed, describe_end, pidfd_of, start_process
+from .process import (
+    choose_context,
+    close_at_exit,
+    closed,
+    describe_end,
+    pidfd_of,
+    start_process,
+    usable_cores,
+)
 from .shm import Arena, Leases, Memory, new_memory
 
 _SLACK = 32 << 20
@@ -59,9 +68,7 @@ class ProcessWorker(Worker):
             self.process.join(timeout)
             return self.has_ended()
         # not by join(), which waits for a pipe that children of the worker may hold open
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        if not poll.poll(timeout * 1000):
+        if not readable(self.pidfd, timeout):
             return False
         if not self.has_ended():
             self.process.join(_STATUS_TIMEOUT)
@@ -100,6 +107,9 @@ class ProcessPool(WorkerPool):
             than its share of ``in_flight`` are not collected.
     """
 
+    bundles = True
+    """Whether small datapoints may travel together."""
+
     def __init__(
         self,
         entry: Entry,
@@ -113,7 +123,7 @@ class ProcessPool(WorkerPool):
     ) -> None:
         super().__init__(name)
         context = choose_context(start_method)
-        self._set_up(tasks, max(1, in_flight // num // 4))
+        self._set_up(tasks, max(1, in_flight // num // 4), spin=num < usable_cores())
         close_at_exit(self)
         try:
             for index in range(num):
@@ -123,12 +133,13 @@ class ProcessPool(WorkerPool):
             self.close()
             raise
 
-    def _set_up(self, tasks: bool, grant_at: int) -> None:
+    def _set_up(self, tasks: bool, grant_at: int, spin: bool) -> None:
         self.workers: list[ProcessWorker] = []
         self._by_connection: dict[Connection, ProcessWorker] = {}
         self._starting: Connection | None = None
         self._inbox: deque[Frame] = deque()
-        self._tasks = tasks
+        self._opened: tuple[Connection, int, Iterator[Message]] | None = None  # what is being yielded
+        self._tasks, self._spin = tasks, spin
         self._grant_at = grant_at
         self._waiting = self._woken = False
         self._using = threading.RLock()  # the descriptors of the workers: nobody may close them meanwhile
@@ -159,7 +170,9 @@ class ProcessPool(WorkerPool):
             Leases(results) if results is not None else None,
             self._inbox,
         )
-        setup = Setup(entry, theirs, results, jobs, share, slack, None if self._tasks else share, name)
+        together = TOGETHER if self._tasks else share // 2 if self.bundles else 1
+        credits = None if self._tasks else share
+        setup = Setup(entry, theirs, results, jobs, share, slack, credits, together, self._spin, name)
         self._starting = connection  # so that the worker can close what it inherits of it
         try:
             process = start_process(context, index, work, setup, code, self.name)
@@ -183,8 +196,7 @@ class ProcessPool(WorkerPool):
                 share = min(count, level - worker.outstanding)
                 if share > 0:
                     connection = worker.connection
-                    for task in range(number, number + share):
-                        connection.queue(connection.pack(DATA, task, items.popleft()))
+                    queue_tasks(connection, number, items, share)
                     number += share
                     count -= share
                     worker.outstanding += share
@@ -201,26 +213,41 @@ class ProcessPool(WorkerPool):
 
     def collect(self) -> Iterator[Message]:
         """Yield the messages that have come; wait for the first, unless woken."""
-        inbox, grant_at = self._inbox, self._grant_at
-        if not inbox:
+        if not self._inbox and self._opened is None:
             self._fill()
-        while inbox:
-            frame = inbox.popleft()
-            connection, kind, number, n_buffers, body = frame
-            if kind & 0xFF >= ERROR:
-                self._fail(frame)
-            if not self._tasks:
-                connection.owed += 1
-                if connection.owed >= grant_at:
-                    with self._using:
-                        self._grant(connection)
-                        connection.flush()
-            value = None
-            if kind == DATA and not n_buffers:  # most datapoints: without the call of unpack()
-                value = pickle.loads(body)
-            elif kind & 0xFF == DATA:
-                value = connection.unpack(frame)
-            yield self._by_connection[connection], kind & 0xFF, number, value
+        while self._opened is not None or self._inbox:
+            if self._opened is None:
+                self._opened = self._open(self._inbox.popleft())
+            connection, count, messages = self._opened
+            yield from messages  # no generator: if this one is dropped, the next goes on
+            self._opened = None
+            self._collected(connection, count)
+
+    def _open(self, frame: Frame) -> tuple[Connection, int, Iterator[Message]]:
+        """Return where a frame is from, how many of its datapoints are to be counted yet, and its messages.
+
+        The datapoints of a bundle are counted when all were yielded. That saves a third of the time for each.
+        """
+        connection, kind, number, _, body = frame
+        if kind & 0xFF >= ERROR:
+            self._fail(frame)
+        worker = self._by_connection[connection]
+        if kind == BUNDLE:
+            if number == 1:
+                self._collected(connection, 1)
+            return connection, number - (number == 1), loads(body, worker)
+        self._collected(connection, 1)
+        value = connection.unpack(frame) if kind & 0xFF == DATA else None
+        return connection, 0, iter([(worker, kind & 0xFF, number, value)])
+
+    def _collected(self, connection: Connection, count: int) -> None:
+        """Count datapoints of a worker that were collected. It is told now and then, or before a wait."""
+        if not self._tasks:
+            connection.owed += count
+            if connection.owed >= self._grant_at:
+                with self._using:
+                    self._grant(connection)
+                    connection.flush()
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return. From any thread."""
@@ -274,7 +301,7 @@ class ProcessPool(WorkerPool):
         self._waiting = True  # from here on, wake() writes to the pipe; before, it only leaves a note
         if not self._woken:
             self.at_rest = True
-            ended = _wait_for(reads, writes, None if watched else _LOOK_AROUND)
+            ended = wait_for(reads, writes, None if watched else _LOOK_AROUND, self._spin)
             self.at_rest = False
             if self._closed:  # meanwhile, by a signal handler
                 return True
@@ -352,16 +379,4 @@ class ProcessPool(WorkerPool):
         self._wake_ours.close()
         self._wake_theirs.close()
         self._inbox.clear()
-
-
-def _wait_for(reads: list[int], writes: list[int], timeout: float | None) -> set[int]:
-    """Wait until a descriptor is ready, or for ``timeout`` seconds; return those that are."""
-    if not hasattr(select, "poll"):
-        ready, writable, _ = select.select(reads, writes, [], timeout)
-        return {*ready, *writable}
-    poll = select.poll()
-    for fd in reads:
-        poll.register(fd, select.POLLIN)
-    for fd in writes:
-        poll.register(fd, select.POLLOUT | (select.POLLIN if fd in reads else 0))
-    return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}
+        self._opened = None

@@ -90,6 +90,8 @@ class ForeignProcess:
 class SharedPool(ProcessPool):
     """A pool without tasks that can be used in processes forked, or started otherwise, from its own."""
 
+    bundles = False  # or one taker would get what others wait for
+
     def __init__(
         self, entry: Entry, code: Any, num: int, *, name: str, start_method: str | None, in_flight: int
     ) -> None:
@@ -107,6 +109,7 @@ class SharedPool(ProcessPool):
             self._reader = os.getpid()
             self._using = threading.RLock()  # a thread that is not here may hold it
             self._inbox.clear()  # what had come when this process was forked is the other's
+            self._opened = None
             for worker in self.workers:
                 worker.connection.forget_unsent()
         self._check_open()
@@ -151,7 +154,7 @@ class SharedPool(ProcessPool):
         """Arrive there."""
         WorkerPool.__init__(self, state["name"])
         self._owner, self._reader, self._lock = state["owner"], os.getpid(), state["lock"]
-        self._set_up(tasks=False, grant_at=1)
+        self._set_up(tasks=False, grant_at=1, spin=False)
         for name, pid, ends, memory in state["workers"]:
             leases = Leases(memory) if memory is not None else None
             connection = Connection(ends, None, leases, self._inbox)

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow._transport import channel
-from dataflow._transport.channel import CREDIT, DATA, RELEASE, Connection, Pipes, connected_ends, note
+from dataflow._transport.channel import CREDIT, DATA, RELEASE, Connection, note
+from dataflow._transport.ends import Pipes, connected_ends
 from dataflow._transport.shm import Arena, Leases, Memory
 from tests.parallel_helpers import nothing_left, same, within
 

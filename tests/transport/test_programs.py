@@ -181,8 +181,9 @@ def test_ctrl_c_while_the_workers_start(program: Start, method: str) -> None:
         started = program(
             """
 if __name__ == "__main__":
-    # what Python's own helpers, and numpy's first import of its random module, do with Ctrl-C is not tested
+    # what Python's own helpers do with Ctrl-C is not tested, nor what numpy prints when its import is cut off
     import multiprocessing
+    multiprocessing.set_forkserver_preload(["numpy.random"])
     np.random.rand()
     other = multiprocessing.get_context(method).Process(target=int)
     other.start()

@@ -1,0 +1,150 @@
+"""What a worker has to send: at once, or together when it comes fast."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from .bundle import Large, compact, dumps
+from .channel import BUNDLE, DATA, Connection, note
+
+TOGETHER = 64
+"""Datapoints in a bundle at most: twice as many would gain a few percent."""
+
+_FAST = 20e-6
+"""Seconds to make a datapoint from which on bundles are of no use."""
+
+_BURST = 16
+"""Fast datapoints in a row that are sent at once before others are kept for a bundle."""
+
+_PATIENCE = 1e-3
+"""Seconds after which a datapoint need not wait for others that were expected."""
+
+_ROUNDS = 20  # of patience without a datapoint until the watch rests
+
+
+class ConsumerGoneError(Exception):
+    """The consumer closed the connection: there is nothing left to do."""
+
+
+class Outbox:
+    """The sending side of a worker.
+
+    A datapoint is written at once, unless it is one of many that take no time to make. Those are kept until
+    there are enough of them, the worker has to wait for something, or ``_PATIENCE`` is over: a thread sees to
+    that, since the next datapoint may take an hour. It starts with the first that is kept.
+
+    Args:
+        connection: where to.
+        together: how many small datapoints can travel together; 1 to send each alone.
+    """
+
+    def __init__(self, connection: Connection, together: int) -> None:
+        self._connection, self._together = connection, min(together, TOGETHER)
+        # Both grow at the end only, ``_numbers`` last, and are cut at the start only: what the thread sends
+        # is what both have.
+        self._items: list[Any] = []
+        self._numbers: list[int] = []
+        self._in_a_row = 0  # fast datapoints
+        self._since = 0.0  # when the making of the next one began
+        self._writing = threading.Lock()
+        self._watched = False  # whether the thread will look at what is kept
+        self._watch: threading.Event | None = None
+        self._closed = False
+
+    def put(self, value: Any, number: int) -> None:
+        """Send a datapoint."""
+        item = compact(value)
+        if type(item) is Large:
+            self.send(self._connection.pack_encoded(DATA, number, *item))
+        else:
+            self.add(item, number)
+
+    def add(self, item: Any, number: int) -> None:
+        """Send what ``compact`` made of a small datapoint, or None if a task has no result."""
+        self._items.append(item)
+        self._numbers.append(number)
+        now = time.perf_counter()
+        fast, self._since = now - self._since < _FAST, now
+        self._in_a_row = self._in_a_row + 1 if fast else 0
+        if self._in_a_row < _BURST or len(self._items) >= self._together:
+            self.send()
+        elif not self._watched:
+            self._begin_watch()
+
+    def send(self, pieces: Sequence[bytes | memoryview] = ()) -> None:
+        """Write what is kept, then ``pieces``.
+
+        Raises:
+            ConsumerGoneError: nobody is there any more.
+        """
+        connection = self._connection
+        with self._writing:
+            frames = [*self._bundle(), *pieces]
+            if connection.has_releases:
+                frames.append(connection.releases())
+            if frames:
+                try:
+                    connection.write(frames)
+                except ConnectionError:
+                    raise ConsumerGoneError from None
+        self.resume()
+
+    def resume(self) -> None:
+        """Say that the worker begins to make a datapoint: what was before is not counted."""
+        self._since = time.perf_counter()
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.set()
+
+    def _bundle(self) -> list[bytes]:
+        count = len(self._numbers)
+        if not count:
+            return []
+        body = dumps(self._numbers[:count], self._items[:count])
+        del self._items[:count], self._numbers[:count]
+        return [note(BUNDLE, count, body)]
+
+    def _begin_watch(self) -> None:
+        self._watched = True
+        if self._watch is None:
+            self._watch = threading.Event()
+            threading.Thread(target=self._keep_watch, args=(self._watch,), name="outbox", daemon=True).start()
+        self._watch.set()
+
+    def _keep_watch(self, begin: threading.Event) -> None:
+        """Be the thread: send what is still there after a while."""
+        with contextlib.suppress(ConsumerGoneError):
+            while begin.wait() and not self._closed:
+                begin.clear()
+                rounds = 0
+                while rounds < _ROUNDS and not self._closed:
+                    time.sleep(_PATIENCE)
+                    rounds = 0 if self._numbers else rounds + 1
+                    self.send()
+                self._watched = False
+                self.send()  # what came just before that
+
+
+def queue_tasks(connection: Connection, number: int, items: deque[Any], count: int) -> None:
+    """Queue ``count`` tasks off ``items``, numbered from ``number`` on, small ones together."""
+    kept: list[Any] = []
+    for task in range(number, number + count):
+        item = compact(items.popleft())
+        large = type(item) is Large
+        if not large:
+            kept.append(item)
+        if kept and (large or len(kept) == TOGETHER or task == number + count - 1):
+            end = task + 1 - large
+            numbers = list(range(end - len(kept), end))
+            connection.queue([note(BUNDLE, len(kept), dumps(numbers, kept))])
+            kept = []
+        if large:
+            connection.queue(connection.pack_encoded(DATA, task, *item))
