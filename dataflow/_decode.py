@@ -62,7 +62,8 @@ def decode_image(
         df = MultiProcessMapAndBatchData(files, 8, load, batch_size=64)
 
     Decoding in part takes simplejpeg: ``pip install 'dataflow[jpeg]'``. Without it, the result is the same,
-    but OpenCV decodes all rows.
+    but OpenCV decodes all rows. (Both use libjpeg-turbo; an OpenCV that was built with another decoder than
+    that on PyPI may differ by a rounding.)
 
     What belongs to the image needs the transform, which ``image_shape`` helps to get; an augmentor of your
     own, too, if it needs no more than the shape::
