@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._checks import as_rows, int_pair
-from ._cv import Image, summary
+from ._cv import BORDER_CONSTANT, Image, move, opencv, summary
 from ._repr import Described
 from .base import ImageAugmentor
 from .transform import Transform
@@ -49,11 +49,11 @@ class ConstantBackgroundFiller(BackgroundFiller):
 
     def __init__(self, value: float | Sequence[float]) -> None:
         self.value = value
-        self._is_zero = not np.any(value)
+        self.is_zero = not np.any(value)
 
     def _fill(self, background_shape: tuple[int, ...], img: Image) -> Image:
         shape = background_shape + img.shape[2:]
-        if self._is_zero:
+        if self.is_zero:
             return np.zeros(shape, img.dtype)
         value = np.asarray(self.value)
         if img.dtype.kind in "iu":
@@ -70,11 +70,18 @@ class _PasteTransform(Transform):
         self.y0, self.x0 = y0, x0
 
     def apply_image(self, img: Image) -> Image:
-        shape, y0, x0 = self.background_shape, self.y0, self.x0
+        h, w = self.background_shape
+        y0, x0 = self.y0, self.x0
         y1, x1 = y0 + img.shape[0], x0 + img.shape[1]
-        if y1 > shape[0] or x1 > shape[1]:
+        if y1 > h or x1 > w:
             raise _too_large(self, img)
-        canvas = self.filler.fill(shape, img)
+        filler = self.filler
+        if type(filler) is ConstantBackgroundFiller and filler.is_zero:
+            # pixels and border in one pass, which takes three quarters of the time
+            out = move(opencv().copyMakeBorder, img, y0, h - y1, x0, w - x1, BORDER_CONSTANT)
+            if out is not None:
+                return out
+        canvas = filler.fill((h, w), img)
         canvas[y0:y1, x0:x1] = img
         return canvas
 
@@ -116,12 +123,12 @@ class CenterPaste(ImageAugmentor):
         Raises:
             ValueError: the image is larger than the background.
         """
-        shape = self.background_shape
-        spare_h, spare_w = shape[0] - img.shape[0], shape[1] - img.shape[1]
+        h, w = self.background_shape
+        spare_h, spare_w = h - img.shape[0], w - img.shape[1]
         if spare_h < 0 or spare_w < 0:
             raise _too_large(self, img)
         y0, x0 = self._offset(spare_h, spare_w)
-        return _PasteTransform(shape, self.background_filler, y0, x0)
+        return _PasteTransform((h, w), self.background_filler, y0, x0)
 
     def _offset(self, spare_h: int, spare_w: int) -> tuple[int, int]:
         return spare_h // 2, spare_w // 2

@@ -39,6 +39,21 @@ def test_center_paste(shape: tuple[int, ...], filler: Any) -> None:
     assert labels[0, 5] == (7 if isinstance(filler, ConstantBackgroundFiller) else 0)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, np.float64, np.bool_, np.uint64, ">f4"])
+@pytest.mark.parametrize("channels", [2, 4, 5, 600])
+def test_a_black_background(channels: int, dtype: Any) -> None:
+    whole = np.ones((8, 9, channels), dtype)
+    part = whole[2:5, 1:6]  # what is beside it in memory must not get in
+    out = imgaug.CenterPaste((7, 8)).augment(part)
+    expected = np.zeros((7, 8, channels), dtype)
+    expected[2:5, 1:6] = 1
+    assert out.dtype == dtype
+    assert np.array_equal(out, expected)
+    same = imgaug.CenterPaste((3, 5)).augment(part)
+    assert not np.shares_memory(same, whole)
+    assert np.array_equal(same, part)
+
+
 def test_random_paste() -> None:
     rng, paste = np.random.RandomState(3), seeded(imgaug.RandomPaste((60, 80)), 3)
     for _ in range(10):
