@@ -218,11 +218,12 @@ class RandomCutout(ImageAugmentor):
         spare_h, spare_w = img.shape[0] - h, img.shape[1] - w
         if spare_h < 0 or spare_w < 0:
             raise _too_large(self, img, h, w)
-        x0, y0 = self.rng.randint(0, spare_w + 1), self.rng.randint(0, spare_h + 1)
+        rng = self.rng
+        x0, y0 = rng.randint(0, spare_w + 1), rng.randint(0, spare_h + 1)
         return PhotometricTransform(functools.partial(_fill, y0, x0, h, w, self.fill), "cutout")
 
-    def _size(self, size: int | Sequence[int]) -> int:
-        return int(size if isinstance(size, INTEGERS) else self.rng.randint(size[0], size[1]))
+    def _size(self, size: Any) -> Any:
+        return size if isinstance(size, INTEGERS) else self.rng.randint(size[0], size[1])
 
 
 def _fill(y0: int, x0: int, h: int, w: int, value: Any, img: Image) -> Image:
