@@ -9,59 +9,112 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from workloads import WORKLOADS
+from table import best_peer, short
+from workloads import WORKLOADS, Workload
 
-LABELS = {
-    "ours": "dataflow",
-    "torch_loader": "PyTorch DataLoader",
-    "torchdata_nodes": "torchdata",
-    "grain_loader": "Grain",
-    "tf_data": "tf.data",
-    "plain_mp": "multiprocessing",
+LOOKS = {  # in the order of the key: name, marker, colour
+    "ours": ("dataflow", "o", "#e8590c"),
+    "plain_mp": ("multiprocessing", "^", "#868e96"),
+    "torch_loader": ("PyTorch DataLoader", "s", "#4263eb"),
+    "torchdata_nodes": ("torchdata", "D", "#9775fa"),
+    "grain_loader": ("Grain", "v", "#2b8a3e"),
+    "tf_data": ("tf.data", "P", "#f59f00"),
+    "limit": ("limit: the bare work", "|", "#212529"),
 }
-COLOURS = {"ours": "#d9480f", "torch_loader": "#4263eb", "grain_loader": "#2b8a3e", "tf_data": "#f59f00"}
-OTHER = "#868e96"
+INK, FAINT, PAPER = "#343a40", "#dee2e6", "#ffffff"
+
+
+class Row(NamedTuple):
+    """One workload, with the median of each contender and that of the best peer."""
+
+    workload: Workload
+    medians: dict[str, float]
+    best: float
+
+    def times(self, contender: str) -> float:
+        """Return how many times as good as the best peer a contender is."""
+        value = self.medians[contender]
+        return self.best / value if self.workload.less_is_better else value / self.best
+
+
+def rows_of(result: dict[str, Any]) -> list[Row]:
+    """Return the rows that compare ours with a peer."""
+    rows = []
+    for name, figures in result["figures"].items():
+        workload = WORKLOADS[name]
+        medians = {contender: statistics.median(values) for contender, values in figures.items()}
+        best = best_peer(figures, workload.less_is_better)
+        if best and "ours" in medians:
+            rows.append(Row(workload, medians, medians[best]))
+    return rows
+
+
+def with_unit(row: Row) -> str:
+    """Return the figure of ours as one would write it: "12.3 GB/s", "450 k/s", "3.9 ms"."""
+    figure, unit = short(row.medians["ours"]), row.workload.unit
+    return figure + unit.removeprefix("1") if unit.startswith("1") else f"{figure} {unit}"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Draw one row for each workload: how many times as fast as the fastest peer each contender is."""
+    """Draw one row for each workload: how many times as good as the best peer each contender is."""
     import matplotlib as mpl
 
     mpl.use("svg" if path.suffix == ".svg" else "agg")
+    mpl.rcParams.update(
+        {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "svg.hashsalt": "dataflow"}
+    )
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import FancyBboxPatch
 
-    rows = []
-    for name, rates in result["figures"].items():
-        medians = {contender: statistics.median(values) for contender, values in rates.items()}
-        peers = [v for contender, v in medians.items() if contender not in ("ours", "limit")]
-        if peers and "ours" in medians:
-            rows.append((WORKLOADS[name].text, medians, max(peers)))
-    figure, axes = plt.subplots(figsize=(9, 0.9 + 0.42 * len(rows)), layout="constrained")
-    seen: set[str] = set()
-    for y, (_, medians, best) in enumerate(reversed(rows)):
-        for contender, rate in sorted(medians.items(), key=lambda item: item[0] == "ours"):
-            if contender == "limit":
-                axes.plot(rate / best, y, "|", color="black", ms=14, label="" if "limit" in seen else "limit")
-            else:
-                label = LABELS[contender]
-                colour = COLOURS.get(contender, OTHER)
-                marker = {"torchdata_nodes": "s", "plain_mp": "^"}.get(contender, "o")
-                size = 10 if contender == "ours" else 6
-                axes.plot(
-                    rate / best, y, marker, color=colour, ms=size, label="" if contender in seen else label
-                )
-            seen.add(contender)
+    rows = rows_of(result)
+    height = 1.1 + 0.3 * len(rows)
+    figure = plt.figure(figsize=(9, height), facecolor="none")
+    paper = FancyBboxPatch(
+        (0.06, 0.06), 8.88, height - 0.12, "round,pad=0,rounding_size=0.12", fc=PAPER, ec=FAINT, zorder=-1
+    )
+    paper.set_transform(figure.dpi_scale_trans)
+    figure.add_artist(paper)
+    axes = figure.add_axes((0.365, 0.5 / height, 0.5, 1 - 1.0 / height), facecolor="none")
+    for y, row in enumerate(reversed(rows)):
+        # a line from the best of the others to ours
+        axes.plot((1, row.times("ours")), (y, y), color=LOOKS["ours"][2], lw=1.6, alpha=0.35, zorder=2)
+        for contender in row.medians:
+            _, marker, colour = LOOKS[contender]
+            size, order = {"ours": (8, 5), "limit": (11, 3)}.get(contender, (5, 4))
+            axes.plot(row.times(contender), y, marker, color=colour, ms=size, mew=1.2, zorder=order)
+        axes.annotate(
+            with_unit(row),
+            (1.02, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color=LOOKS["ours"][2],
+            fontweight="bold",
+        )
     axes.set_xscale("log")
-    axes.set_yticks(range(len(rows)), [text for text, *_ in reversed(rows)])
-    axes.set_xlabel("speed, the fastest of the other loaders = 1")
-    axes.axvline(1, color="#ced4da", zorder=0)
-    axes.grid(axis="x", color="#e9ecef", zorder=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncol=4, frameon=False)
-    figure.savefig(path)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g} x")
+    axes.set_yticks(range(len(rows)), [row.workload.text for row in reversed(rows)])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel("how many times as fast as the fastest of the other loaders (or as light, in MB)")
+    axes.axvline(1, color="#adb5bd", lw=1.2, zorder=1)
+    axes.grid(axis="x", color=FAINT, zorder=0)
+    axes.tick_params(length=0, colors=INK)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    shown = [c for c in LOOKS if any(c in row.medians for row in rows)]
+    figure.legend(
+        [Line2D([], [], ls="", marker=LOOKS[c][1], color=LOOKS[c][2], ms=7, mew=1.2) for c in shown],
+        [LOOKS[c][0] for c in shown],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1 - 0.12 / height),
+        ncol=len(shown),
+        columnspacing=1.2,
+        handletextpad=0.3,
+        frameon=False,
+    )
+    figure.savefig(path, dpi=200, transparent=True)
 
 
 if __name__ == "__main__":

@@ -164,9 +164,7 @@ def _tiny(name: str, text: str) -> Workload:
 
 
 def _jpeg(name: str, text: str) -> Workload:
-    return Workload(
-        name, "JPEG files, crop, resize, flip, " + text, "images/s", _batch_of_images, burst=2, longer=3
-    )
+    return Workload(name, "JPEG decode, crop, flip: " + text, "images/s", _batch_of_images, burst=2, longer=3)
 
 
 def _figure(name: str, text: str, unit: str) -> Workload:
@@ -185,10 +183,10 @@ WORKLOADS = {
         _tiny("map_tiny_strict", "strict map in 2 processes, [int, int]"),
         Workload("map_images", "map in 2 processes, images of 150 KB both ways", "1/s", count_array),
         _tiny("thread_map_tiny", "map in 2 threads, [int, int]"),
-        _jpeg("jpeg", "2 processes map and batch"),
-        _jpeg("jpeg_runner", "runner of 2 processes over batches"),
-        _jpeg("jpeg_parent", "2 processes map, batches in the parent"),
-        _jpeg("jpeg_fast", "decoding only what is needed"),
+        _jpeg("jpeg", "map and batch"),
+        _jpeg("jpeg_runner", "runner over batches"),
+        _jpeg("jpeg_parent", "batches in the parent"),
+        _jpeg("jpeg_fast", "only the crop"),
         _large("batch_uint8", "batches of 64 images, in process, uint8"),
         _large("batch_float32", "batches of 64 images, in process, float32"),
         _tiny("shuffle_10k", "local shuffle of [int, int], buffer 10 k"),
