@@ -33,7 +33,6 @@ from dataflow import imgaug
 
 SIZES = {"224": (224, 224, 3), "1080p": (1080, 1920, 3)}
 LIMITS = {"224": 1.15, "1080p": 1.05}
-TURNS = 5  # of each side in a round
 NO_TIME = 2e-6  # of a plain call, in seconds: less is little more than the call
 LEVELS = np.arange(256, dtype=np.float32)
 EIGVAL, EIGVEC = (
@@ -311,7 +310,7 @@ def cases(h: int, w: int) -> dict[str, tuple[Any, Plain]]:
 
 
 def measure(
-    augmentor: Any, plain: Plain, img: Any, rounds: int, seconds: float
+    augmentor: Any, plain: Plain, img: Any, rounds: int, turns: int, seconds: float
 ) -> tuple[float, float, float]:
     """Return the time of ours and of the plain calls, in seconds, and the ratio."""
     rng = augmentor.rng = np.random.RandomState(0)
@@ -321,7 +320,7 @@ def measure(
     number = max(1, int(seconds / max(_time(side, 1) for side in sides for _ in range(2))))
     best = np.full((rounds, 2), np.inf)
     for k in range(rounds):
-        for turn in range(2 * TURNS):
+        for turn in range(2 * turns):
             side = (turn + turn // 2) % 2  # 0 1 1 0 0 1 1 0 ...: none is always the second
             rng.seed(k)
             best[k, side] = min(best[k, side], _time(sides[side], number))
@@ -350,11 +349,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="of augmentors; all without")
     parser.add_argument("--size", choices=list(SIZES), action="append")
     parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=0.004, help="of each turn of each side")
+    parser.add_argument("--turns", type=int, default=11, help="of each side in each round")
+    parser.add_argument("--seconds", type=float, default=0.001, help="of each turn")
     parser.add_argument("--threads", type=int, default=1, help="of OpenCV")
     parser.add_argument("--quick", action="store_true", help="few short rounds")
     args = parser.parse_args()
-    rounds, seconds = (3, 0.001) if args.quick else (args.rounds, args.seconds)
+    effort = (3, 2, 0.001) if args.quick else (args.rounds, args.turns, args.seconds)
     cv2.setNumThreads(args.threads)
     np.empty(31 << 20, np.uint8)  # freed at once: from then on malloc keeps blocks of up to that size
     print(f"OpenCV {cv2.__version__}, NumPy {np.__version__}, {args.threads} thread(s)")
@@ -365,7 +365,7 @@ def main() -> None:
         for name, (augmentor, plain) in cases(*shape[:2]).items():
             if args.names and name not in args.names:
                 continue
-            ours, theirs, ratio = measure(augmentor, plain, img, rounds, seconds)
+            ours, theirs, ratio = measure(augmentor, plain, img, *effort)
             shown, mark = f"{ratio:.2f}", "  over" if ratio > LIMITS[size] else ""
             if theirs < NO_TIME:
                 shown, mark = "-", ""
