@@ -17,25 +17,26 @@ from workloads import WORKLOADS, Workload
 
 WARM_SECONDS = 0.5
 WARM_SECONDS_AT_MOST = 8.0
+"""For a measurement of a second or more. Shorter ones are trials, with a shorter warm-up."""
 
 
 def speed(iterator: Iterator[Any], workload: Workload, seconds: float) -> float:
     """Return units a second of an iterator that has given its first item, once it is warm."""
-    warm_up(iterator, workload)
+    warm_up(iterator, workload, min(seconds, 1.0))
     return _consume(iterator, workload, seconds * workload.longer)
 
 
-def warm_up(iterator: Iterator[Any], workload: Workload) -> None:
+def warm_up(iterator: Iterator[Any], workload: Workload, part: float) -> None:
     """Receive items until things are as they will be for the rest of a training.
 
     That is after half a second, but where every place in the queue is memory to be touched for the first time
     the queue must have gone around twice: ``workload.warm`` items. The rule is the same for all contenders.
-    Those that take memory anew for every item never get warm, so more than a few seconds are not spent.
+    Those that take memory anew for every item never get warm, so there is an end to that.
     """
     start = time.perf_counter()
     received = 0
-    while (passed := time.perf_counter() - start) < WARM_SECONDS or received < workload.warm:
-        if passed > WARM_SECONDS_AT_MOST:
+    while (passed := time.perf_counter() - start) < WARM_SECONDS * part or received < workload.warm:
+        if passed > WARM_SECONDS_AT_MOST * part:
             break
         for dp in islice(iterator, workload.burst):
             workload.amount(dp)

@@ -40,13 +40,13 @@ class Row(NamedTuple):
 
 
 def rows_of(result: dict[str, Any]) -> list[Row]:
-    """Return the rows that compare ours with a peer."""
+    """Return the rows that compare the speed of ours with that of a peer."""
     rows = []
     for name, figures in result["figures"].items():
         workload = WORKLOADS[name]
         medians = {contender: statistics.median(values) for contender, values in figures.items()}
         best = best_peer(figures, workload.less_is_better)
-        if best and "ours" in medians:
+        if best and "ours" in medians and workload.unit != "MB":
             rows.append(Row(workload, medians, medians[best]))
     return rows
 
@@ -54,7 +54,7 @@ def rows_of(result: dict[str, Any]) -> list[Row]:
 def with_unit(row: Row) -> str:
     """Return the figure of ours as one would write it: "12.3 GB/s", "450 k/s", "3.9 ms"."""
     figure, unit = short(row.medians["ours"]), row.workload.unit
-    return figure + unit.removeprefix("1") if unit.startswith("1") else f"{figure} {unit}"
+    return f"{figure}/s" if unit in ("1/s", "images/s") else f"{figure} {unit}"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -77,7 +77,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     )
     paper.set_transform(figure.dpi_scale_trans)
     figure.add_artist(paper)
-    axes = figure.add_axes((0.365, 0.5 / height, 0.5, 1 - 1.0 / height), facecolor="none")
+    axes = figure.add_axes((0.365, 0.5 / height, 0.52, 1 - 1.0 / height), facecolor="none")
     for y, row in enumerate(reversed(rows)):
         # a line from the best of the others to ours
         axes.plot((1, row.times("ours")), (y, y), color=LOOKS["ours"][2], lw=1.6, alpha=0.35, zorder=2)
@@ -97,10 +97,10 @@ def draw(result: dict[str, Any], path: Path) -> None:
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g} x")
     axes.set_yticks(range(len(rows)), [row.workload.text for row in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("how many times as fast as the fastest of the other loaders (or as light, in MB)")
+    axes.set_xlabel("how many times as fast as the fastest of the other loaders")
     axes.axvline(1, color="#adb5bd", lw=1.2, zorder=1)
     axes.grid(axis="x", color=FAINT, zorder=0)
-    axes.tick_params(length=0, colors=INK)
+    axes.tick_params(which="both", length=0, colors=INK)
     for spine in axes.spines.values():
         spine.set_visible(False)
     shown = [c for c in LOOKS if any(c in row.medians for row in rows)]

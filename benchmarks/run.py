@@ -60,15 +60,20 @@ def main() -> None:
 
 
 def measure_workload(name: str, contenders: list[str], args: argparse.Namespace) -> Figures:
-    """Return the figures of each contender that does the workload here, one for each round."""
+    """Return the figures of each contender that does the workload, one for each round.
+
+    Those that turn out not to be installed are taken off ``contenders``.
+    """
     figures: Figures = {contender: [] for contender in contenders if offers(contender, name)}
     for number in range(args.rounds):
         for contender in list(figures):
-            value = measure(contender, name, f"round {number + 1} of {args.rounds}", args)
-            if value is None:
-                del figures[contender]  # what it did in earlier rounds is no figure either
-            else:
-                figures[contender].append(value)
+            result = measure(contender, name, f"round {number + 1} of {args.rounds}", args)
+            if "value" in result:
+                figures[contender].append(result["value"])
+                continue
+            del figures[contender]  # what it did in earlier rounds is no figure either
+            if "missing" in result:
+                contenders.remove(contender)
     return figures
 
 
@@ -77,8 +82,8 @@ def offers(contender: str, workload: str) -> bool:
     return f"\ndef {workload}(" in (HERE / "contenders" / f"{contender}.py").read_text()
 
 
-def measure(contender: str, workload: str, where: str, args: argparse.Namespace) -> float | None:
-    """Return a figure, or None, with a line that says why, if the contender does not do the workload here."""
+def measure(contender: str, workload: str, where: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Return what ``measure.py`` says, and print a line about it."""
     start = time.perf_counter()
     command = [str(HERE / "measure.py"), contender, workload, "--seconds", str(args.seconds)]
     result = measured(command, 40 + 20 * args.seconds, args.tries)
@@ -91,8 +96,7 @@ def measure(contender: str, workload: str, where: str, args: argparse.Namespace)
     else:
         line = f"FAILED: {result['failed']}"
     print(f"  {workload}, {where}: {contender} {line}", file=sys.stderr, flush=True)
-    value: float | None = result.get("value")
-    return value
+    return result
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ import workloads
 
 NAME = "Grain"
 ENDLESS = 1 << 40
-AHEAD = 8
-# the default, 16 threads in each worker, is for files on slow disks
-ONE_THREAD = grain.ReadOptions(num_threads=1, prefetch_buffer_size=16)
+# the default, 16 threads that read, is for files on slow disks
+NO_THREADS = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+# of each of two workers: as many on their way as in our runner; of arrays fewer are faster
+AHEAD, ARRAYS_AHEAD = 25, 8
 
 
 class _Source:
@@ -45,17 +46,17 @@ def _float32(index: int) -> list[Any]:
     return [workloads.ready_batch("float32"), 1]
 
 
-def _run(make: Any, num: int) -> Iterable[Any]:
-    options = grain.MultiprocessingOptions(num_workers=num, per_worker_buffer_size=AHEAD)
-    return grain.MapDataset.source(_Source(make)).to_iter_dataset(ONE_THREAD).mp_prefetch(options)
+def _run(make: Any, num: int, ahead: int = AHEAD) -> Iterable[Any]:
+    options = grain.MultiprocessingOptions(num_workers=num, per_worker_buffer_size=ahead)
+    return grain.MapDataset.source(_Source(make)).to_iter_dataset(NO_THREADS).mp_prefetch(options)
 
 
 def runner_batches_uint8() -> Iterable[Any]:
-    return _run(_uint8, 2)
+    return _run(_uint8, 2, ARRAYS_AHEAD)
 
 
 def runner_batches_float32() -> Iterable[Any]:
-    return _run(_float32, 2)
+    return _run(_float32, 2, ARRAYS_AHEAD)
 
 
 def runner_tiny_1() -> Iterable[Any]:
@@ -67,13 +68,13 @@ def runner_tiny_2() -> Iterable[Any]:
 
 
 def runner_images() -> Iterable[Any]:
-    return _run(_image, 2)
+    return _run(_image, 2, ARRAYS_AHEAD)
 
 
 def map_tiny() -> Iterable[Any]:
     options = grain.MultiprocessingOptions(num_workers=2, per_worker_buffer_size=AHEAD)
     dataset = grain.MapDataset.source(_Source(_tiny)).map(workloads.identity)
-    return dataset.to_iter_dataset(ONE_THREAD).mp_prefetch(options)
+    return dataset.to_iter_dataset(NO_THREADS).mp_prefetch(options)
 
 
 def thread_map_tiny() -> Iterable[Any]:
@@ -89,13 +90,13 @@ def _prepare(index: int, rng: np.random.Generator) -> list[Any]:
 
 def jpeg() -> Iterable[Any]:
     options = grain.MultiprocessingOptions(num_workers=2)
-    dataset = grain.MapDataset.range(ENDLESS).seed(0).random_map(_prepare).to_iter_dataset(ONE_THREAD)
+    dataset = grain.MapDataset.range(ENDLESS).seed(0).random_map(_prepare).to_iter_dataset(NO_THREADS)
     return dataset.batch(64).mp_prefetch(options)
 
 
 def _batches(dtype: str) -> Iterable[Any]:
     picture = workloads.image().astype(dtype)
-    return grain.MapDataset.source(_Source(lambda index: [picture, 1])).batch(64).to_iter_dataset()
+    return grain.MapDataset.source(_Source(lambda index: [picture, 1])).batch(64).to_iter_dataset(NO_THREADS)
 
 
 def batch_uint8() -> Iterable[Any]:
@@ -107,7 +108,7 @@ def batch_float32() -> Iterable[Any]:
 
 
 def _shuffle(size: int) -> Iterable[Any]:
-    dataset = grain.MapDataset.source(_Source(_tiny)).to_iter_dataset()
+    dataset = grain.MapDataset.source(_Source(_tiny)).to_iter_dataset(NO_THREADS)
     return grain.experimental.WindowShuffleIterDataset(dataset, window_size=size, seed=0)
 
 
@@ -131,7 +132,7 @@ def chain() -> Iterable[Any]:
     dataset = grain.MapDataset.source([[i, i + 1] for i in range(1000)])
     for _ in range(3):
         dataset = dataset.map(workloads.identity)
-    return dataset.repeat().batch(64, batch_fn=_columns).to_iter_dataset(ONE_THREAD)
+    return dataset.repeat().batch(64, batch_fn=_columns).to_iter_dataset(NO_THREADS)
 
 
 @contextlib.contextmanager

@@ -47,23 +47,6 @@ def jpeg_fast() -> Iterable[Any]:
     return jpeg()
 
 
-def _shuffle(size: int) -> Iterable[Any]:
-    numbers = tf.data.Dataset.range(1 << 40)
-    return numbers.map(lambda i: (i, i + 1)).shuffle(size).as_numpy_iterator()
-
-
-def shuffle_10k() -> Iterable[Any]:
-    return _shuffle(10_000)
-
-
-def shuffle_50k() -> Iterable[Any]:
-    return _shuffle(50_000)
-
-
-def shuffle_500k() -> Iterable[Any]:
-    return _shuffle(500_000)
-
-
 def _batches(dtype: str) -> Iterable[Any]:
     picture = tf.constant(workloads.image().astype(dtype))
     dataset = tf.data.Dataset.from_tensors((picture, 1)).repeat()
