@@ -71,8 +71,8 @@ class _PasteTransform(Transform):
 
     def apply_image(self, img: Image) -> Image:
         h, w = self.background_shape
-        y0, x0 = self.y0, self.x0
-        y1, x1 = y0 + img.shape[0], x0 + img.shape[1]
+        y0, x0, shape = self.y0, self.x0, img.shape
+        y1, x1 = y0 + shape[0], x0 + shape[1]
         if y1 > h or x1 > w:
             raise _too_large(self, img)
         filler = self.filler
@@ -123,8 +123,8 @@ class CenterPaste(ImageAugmentor):
         Raises:
             ValueError: the image is larger than the background.
         """
-        h, w = self.background_shape
-        spare_h, spare_w = h - img.shape[0], w - img.shape[1]
+        (h, w), shape = self.background_shape, img.shape
+        spare_h, spare_w = h - shape[0], w - shape[1]
         if spare_h < 0 or spare_w < 0:
             raise _too_large(self, img)
         y0, x0 = self._offset(spare_h, spare_w)
