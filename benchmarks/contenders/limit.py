@@ -159,7 +159,7 @@ def jpeg() -> Iterable[Any]:
     seen = 0
     while True:
         while (now := sum(count)) - seen < 64:
-            time.sleep(0.001)
+            time.sleep(0.005)
         yield [np.empty((now - seen, 1), np.uint8), 1]
         seen = now
 

@@ -22,8 +22,9 @@ class _Stream(IterableDataset):  # type: ignore[type-arg]
         return self.source()
 
 
-def _run(source: Callable[[], Iterator[Any]], num: int) -> Iterable[Any]:
-    return DataLoader(_Stream(source), batch_size=None, num_workers=num)
+def _run(source: Callable[[], Iterator[Any]], num: int, ahead: int = 2) -> Iterable[Any]:
+    """Run workers that are ``ahead`` items in front of the consumer, each; 2 is the default."""
+    return DataLoader(_Stream(source), batch_size=None, num_workers=num, prefetch_factor=ahead)
 
 
 def runner_batches_uint8() -> Iterable[Any]:
@@ -37,15 +38,15 @@ def runner_batches_float32() -> Iterable[Any]:
 
 
 def runner_tiny_1() -> Iterable[Any]:
-    return _run(workloads.tiny, 1)
+    return _run(workloads.tiny, 1, 50)
 
 
 def runner_tiny_2() -> Iterable[Any]:
-    return _run(workloads.tiny, 2)
+    return _run(workloads.tiny, 2, 25)
 
 
 def runner_images() -> Iterable[Any]:
-    return _run(workloads.images, 2)
+    return _run(workloads.images, 2, 25)
 
 
 class _Files(Dataset):  # type: ignore[type-arg]
