@@ -119,17 +119,14 @@ class Connection:
     @property
     def has_releases(self) -> bool:
         """Whether there are slots to give back."""
-        return self._leases is not None and bool(self._leases.returned)
+        return self._leases is not None and self._leases.has_ended
 
     def releases(self) -> bytes:
         """Return a frame that gives slots back, if not too many all of them; empty if there are none."""
-        if self._leases is None or not self._leases.returned:
+        if self._leases is None or not self._leases.has_ended:
             return b""
-        returned: deque[int] = self._leases.returned
-        body: list[bytes] = []
-        while returned and len(body) < _MAX_RELEASES:
-            body.append(_OFFSET.pack(returned.popleft()))
-        return note(RELEASE, len(body), b"".join(body))
+        offsets = self._leases.returned(_MAX_RELEASES)
+        return note(RELEASE, len(offsets), b"".join(map(_OFFSET.pack, offsets)))
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write all of it, waiting as long as it takes."""

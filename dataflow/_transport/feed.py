@@ -49,15 +49,19 @@ class Pass:
         self.items: deque[Any] = deque()
         self._source, self._endless = source, endless
         self._room, self._again_at, self._wake = room, again_at, wake
-        self._read, self._done = pending, 0  # one thread counts each
-        self._blocked = self._cancelled = False
+        self._read = pending
+        self.taken = 0
+        """Datapoints that have left the mapper. Only its thread counts them, only ours those read."""
+        self.blocked = False
+        """Whether the thread waits for room."""
+        self._cancelled = False
         self._signal: SimpleQueue[None] = SimpleQueue()
 
     def done(self, count: int = 1) -> None:
         """Say that datapoints have left the mapper."""
-        self._done += count
-        if self._blocked and self._read - self._done <= self._again_at:
-            self._blocked = False
+        self.taken += count
+        if self.blocked and self._read - self.taken <= self._again_at:
+            self.blocked = False
             self._signal.put(None)
 
     def cancel(self) -> None:
@@ -92,7 +96,7 @@ class Pass:
                     self._read += 1
                     self.items.append(item)
                     self._wake()
-                    if self._read - self._done >= self._room and not self._wait_for_room():
+                    if self._read - self.taken >= self._room and not self._wait_for_room():
                         break
         finally:
             if isinstance(iterator, Iterator) and hasattr(iterator, "close"):
@@ -100,9 +104,9 @@ class Pass:
 
     def _wait_for_room(self) -> bool:
         """Wait until there is room; return False if cancelled."""
-        while self._read - self._done >= self._room and not self._cancelled:
-            self._blocked = True
-            if self._read - self._done >= self._room and not self._cancelled:
+        while self._read - self.taken >= self._room and not self._cancelled:
+            self.blocked = True
+            if self._read - self.taken >= self._room and not self._cancelled:
                 self._signal.get()
         return not self._cancelled
 

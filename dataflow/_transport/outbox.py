@@ -135,16 +135,12 @@ class Outbox:
 
 def queue_tasks(connection: Connection, number: int, items: deque[Any], count: int) -> None:
     """Queue ``count`` tasks off ``items``, numbered from ``number`` on, small ones together."""
-    kept: list[Any] = []
-    for task in range(number, number + count):
-        item = compact(items.popleft())
-        large = type(item) is Large
-        if not large:
-            kept.append(item)
-        if kept and (large or len(kept) == TOGETHER or task == number + count - 1):
-            end = task + 1 - large
-            numbers = list(range(end - len(kept), end))
-            connection.queue([note(BUNDLE, len(kept), dumps(numbers, kept))])
-            kept = []
-        if large:
-            connection.queue(connection.pack_encoded(DATA, task, *item))
+    compacted = [compact(items.popleft()) for _ in range(count)]
+    together = 1 if Large in map(type, compacted) else TOGETHER
+    for start in range(0, count, together):
+        some = compacted[start : start + together]
+        if type(some[0]) is Large:
+            connection.queue(connection.pack_encoded(DATA, number + start, *some[0]))
+        else:
+            numbers = list(range(number + start, number + start + len(some)))
+            connection.queue([note(BUNDLE, len(some), dumps(numbers, some))])

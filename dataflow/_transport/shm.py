@@ -257,28 +257,48 @@ class Leases:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self._live: dict[int, _Lease] = {}
-        self.returned: deque[int] = deque()
-        """Offsets of slots that are free again; negative (``~offset``) for those that must not be reused."""
-        this = weakref.ref(self)
-
-        def ended(lease: _Lease) -> None:
-            # runs inside the garbage collector, in any thread: one atomic operation at a time, no locks
-            leases = this()
-            if leases is not None and leases._live.pop(lease.offset, None) is not None:
-                leases.returned.append(~lease.offset if lease.pinned else lease.offset)
-
-        self._ended = ended
+        self._live: dict[int, _Lease] = {}  # also those that have ended, until they are returned
+        self._ended: deque[_Lease] = deque()
         _all_leases.add(self)
         _hook_fork()
 
     def view(self, offset: int, nbytes: int) -> memoryview:
         """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
         view = self.memory.bytes[offset : offset + nbytes]
-        lease = self._live[offset] = _Lease(view, self._ended)
+        # The end may come at any point, in any thread, in the garbage collector: so it runs no code of ours,
+        # where what a signal handler raises would be lost.
+        lease = self._live[offset] = _Lease(view, self._ended.append)
         lease.offset, lease.pinned = offset, False
         # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
         return view.data
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there are slots to be returned."""
+        return bool(self._ended)
+
+    def returned(self, most: int) -> list[int]:
+        """Return offsets of slots that are free again, at most so many, each once.
+
+        They are negative (``~offset``) for those that must not be reused.
+        """
+        offsets: list[int] = []
+        while self._ended and len(offsets) < most:
+            lease = self._ended.popleft()
+            del self._live[lease.offset]
+            offsets.append(~lease.offset if lease.pinned else lease.offset)
+        return offsets
+
+    def pin(self) -> None:
+        """Have the slots of all arrays that exist now never be reused."""
+        for lease in list(self._live.values()):
+            if lease() is not None:
+                lease.pinned = True
+
+    def forget(self) -> None:
+        """Return no slot that is leased now."""
+        self._live.clear()
+        self._ended.clear()
 
 
 class _Lease(weakref.ref):  # type: ignore[type-arg]
@@ -304,11 +324,9 @@ def _hook_fork() -> None:
 def _pin_leased() -> None:
     """At a fork the child gets the arrays too: their slots can't be written again."""
     for leases in list(_all_leases):
-        for lease in list(leases._live.values()):
-            lease.pinned = True
+        leases.pin()
 
 
 def _forget_leased() -> None:
     for leases in list(_all_leases):
-        leases._live.clear()
-        leases.returned.clear()
+        leases.forget()

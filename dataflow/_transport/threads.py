@@ -29,8 +29,13 @@ class ThreadPort:
     """The port of a worker thread. It does not know the pool, so that the pool can become garbage."""
 
     def __init__(
-        self, jobs: SimpleQueue[Any], results: SimpleQueue[Any], room: threading.Semaphore | None
+        self,
+        all_threads: Worker,
+        jobs: SimpleQueue[Any],
+        results: SimpleQueue[Message],
+        room: threading.Semaphore | None,
     ) -> None:
+        self._all = all_threads
         self._jobs, self._results, self._room = jobs, results, room
         self.closed = False
 
@@ -40,7 +45,7 @@ class ThreadPort:
             self._room.acquire()
         if self.closed:
             raise _PoolClosedError
-        self._results.put((DATA, number, value))
+        self._results.put((self._all, DATA, number, value))
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
         """Return an array for the next datapoint."""
@@ -48,11 +53,11 @@ class ThreadPort:
 
     def drop(self, number: int) -> None:
         """Say that a task has no result."""
-        self._results.put((DROPPED, number, None))
+        self._results.put((self._all, DROPPED, number, None))
 
     def end(self) -> None:
         """Say that everything before an END is done."""
-        self._results.put((END, 0, None))
+        self._results.put((self._all, END, 0, None))
 
     def get(self) -> tuple[int, Any] | None:
         """Return the number and the value of the next task, or None if the consumer says END."""
@@ -63,7 +68,7 @@ class ThreadPort:
 
     def fail(self, e: BaseException, name: str) -> None:
         """Hand over what went wrong."""
-        self._results.put((ERROR, 0, (e, name)))
+        self._results.put((self._all, ERROR, 0, (e, name)))
 
 
 class ThreadPool(WorkerPool):
@@ -81,7 +86,7 @@ class ThreadPool(WorkerPool):
     ) -> None:
         super().__init__(name)
         self._jobs: SimpleQueue[Any] = SimpleQueue()
-        self._results: SimpleQueue[Any] = SimpleQueue()
+        self._results: SimpleQueue[Message] = SimpleQueue()
         self._room = threading.Semaphore(in_flight) if in_flight is not None else None
         self._all = Worker()  # the threads share one queue of tasks
         self._woken = False
@@ -90,7 +95,7 @@ class ThreadPool(WorkerPool):
         close_at_exit(self)
         try:
             for index, code in enumerate(codes):
-                port = ThreadPort(self._jobs, self._results, self._room)
+                port = ThreadPort(self._all, self._jobs, self._results, self._room)
                 args = (entry, port, code, index, f"{name}, thread {index}")
                 thread = threading.Thread(target=_work, args=args, name=f"{name}-{index}", daemon=True)
                 self._ports.append(port)
@@ -113,27 +118,28 @@ class ThreadPool(WorkerPool):
 
     def collect(self) -> Iterator[Message]:
         """Yield the messages that have come; wait for the first, unless woken."""
-        results, worker, room = self._results, self._all, self._room
+        results, room = self._results, self._room
         if results.empty():
             self.check()
         more = True
         while more:
-            kind, number, value = results.get()
+            message = results.get()
+            kind = message[1]
             if kind == _WAKE:
                 self._woken = False
                 return
             if kind == ERROR:
-                self._fail(*value)
+                self._fail(*message[3])
             if room is not None:
                 room.release()
-            yield worker, kind, number, value
+            yield message
             more = not results.empty()
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return."""
         if not self._woken:
             self._woken = True
-            self._results.put((_WAKE, 0, None))
+            self._results.put((self._all, _WAKE, 0, None))
 
     def _fail(self, error: BaseException, name: str) -> NoReturn:
         self._stop(name, error)
@@ -158,7 +164,7 @@ class ThreadPool(WorkerPool):
             self._jobs.put(None)
             if self._room is not None:
                 self._room.release()
-        self._results.put((_WAKE, 0, None))
+        self._results.put((self._all, _WAKE, 0, None))
         deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in self._threads:
             if thread is not threading.current_thread():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sys
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,23 @@ def test_a_lease_ends_with_the_last_array_over_it(memory: Memory) -> None:
     del got
     while derived:
         gc.collect()
-        assert not leases.returned
+        assert not leases.has_ended
         derived.pop(random.randrange(len(derived)))
     gc.collect()
-    assert list(leases.returned) == offsets
+    assert leases.returned(10) == offsets
+    assert leases.returned(10) == []
+
+
+def test_the_end_of_a_lease_runs_no_code(memory: Memory) -> None:
+    """A signal handler that raises there would raise in vain."""
+    leases = Leases(memory)
+    called = []
+    view: Any = leases.view(0, PAGE)
+    sys.setprofile(lambda frame, event, arg: called.append(event) if event == "call" else None)
+    del view
+    sys.setprofile(None)
+    assert called == []
+    assert leases.returned(10) == [0]
 
 
 def test_slots_of_arrays_that_a_forked_process_has_too_are_not_used_again(memory: Memory) -> None:
@@ -52,14 +66,15 @@ def test_slots_of_arrays_that_a_forked_process_has_too_are_not_used_again(memory
     (a, b) = arena.put([filled(1, PAGE), filled(2, PAGE)]) or ()
     views = {a: leases.view(a, PAGE), b: leases.view(b, PAGE)}
     del views[b]
-    assert list(leases.returned) == [b]
+    assert leases.has_ended
     pid = os.fork()
     if pid == 0:
-        status = 0 if not leases.returned and not leases._live and bytes(views[a][:1]) == b"\1" else 1
+        status = 0 if not leases.has_ended and not leases._live and bytes(views[a][:1]) == b"\1" else 1
         os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     del views[a]
-    assert list(leases.returned) == [b, ~a]
+    assert leases.returned(1) == [b]
+    assert leases.returned(10) == [~a]
     arena.release(b)
     arena.retire(a)
     assert arena.put([filled(3, PAGE)]) == [b]
