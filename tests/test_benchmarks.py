@@ -20,11 +20,24 @@ BENCHMARKS = Path(ROOT) / "benchmarks"
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))  # the scripts import each other as neighbours
-    yield importlib.import_module("table")
-    for name in ("table", "workloads"):
-        sys.modules.pop(name)
+def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The scripts import each other as neighbours."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == BENCHMARKS:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def table(neighbours: None) -> Any:
+    return importlib.import_module("table")
+
+
+@pytest.fixture
+def growth(neighbours: None) -> Any:
+    return importlib.import_module("growth")
 
 
 def test_ratio_is_that_within_each_round(table: Any) -> None:
@@ -65,6 +78,30 @@ def test_row(table: Any) -> None:
 def test_short(table: Any) -> None:
     values = (0.01234, 1.0, 999.0, 999.9, 12_345.0, 999_900.0, 1.5e6)
     assert [table.short(v) for v in values] == ["0.0123", "1", "999", "1 k", "12.3 k", "1 M", "1.5 M"]
+
+
+def test_no_collapse_past_the_cores(growth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "cores", lambda: 2)
+    rows = [(n, {"1/s": rate}) for n, rate in ((1, 50.0), (2, 100.0), (4, 90.0), (8, 89.0))]
+    assert list(growth._no_collapse(rows)) == [
+        "",  # one process can't keep two cores busy
+        "ok (1.00 of the best)",
+        "ok (0.90 of the best)",
+        "NO: 0.89 of the best",
+    ]
+
+
+def test_what_is_asked_of_the_other_curves(growth: Any) -> None:
+    assert list(growth._flat([("x", {"a": 40.0, "b": 41.6}), ("y", {"a": 40.0, "b": 42.1})])) == [
+        "ok (grew by 4.0%)",
+        "NO: grew by 5.2%",
+    ]
+    peaks = [({"MB": mb, "hwm x size, MB": 500.0}) for mb in (400.0, 550.0, 551.0)]
+    assert [j[:2] for j in growth._bounded([("", figures) for figures in peaks])] == ["ok", "ok", "NO"]
+    rates = [(10**k, {"1/s": rate}) for k, rate in ((3, 100.0), (4, 25.0), (5, 20.0))]
+    assert [j[:2] for j in growth._linear(rates)] == ["ok", "ok", "NO"]
+    stages = [(n, {"ns a stage": ns}) for n, ns in ((1, 100.0), (5, 100.0), (20, 151.0))]
+    assert [j[:2] for j in growth._same_cost(stages)] == ["ok", "ok", "NO"]
 
 
 def test_run_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
