@@ -1,6 +1,6 @@
 """How speed and memory change with what grows: datapoints, processes, pipelines, buffers, runs.
 
-    python benchmarks/growth.py --json growth.json       # in about 5 minutes
+    python benchmarks/growth.py --json growth.json       # in about 4 minutes
     python benchmarks/growth.py --quick                  # a few small points, to see that it works
     python benchmarks/growth.py -c runner_processes
 

@@ -56,9 +56,9 @@ def _consume(iterator: Iterator[Any], workload: Workload, seconds: float) -> flo
 
 
 def median_of(iterator: Iterator[float], workload: Workload, seconds: float) -> float:
-    """Return the median of what an iterator says itself: at least 3 times, at most 20."""
+    """Return the median of what an iterator says itself: at least twice, at most 20 times."""
     values, start = [next(iterator)], time.perf_counter()
-    while len(values) < 3 or (len(values) < 20 and time.perf_counter() - start < 2 * seconds):
+    while len(values) < 2 or (len(values) < 20 and time.perf_counter() - start < 2 * seconds):
         values.append(next(iterator))
     return statistics.median(values)
 

@@ -11,7 +11,6 @@ import lifetimes
 import numpy as np
 import workloads
 
-NAME = "Grain"
 ENDLESS = 1 << 40
 # the default, 16 threads that read, is for files on slow disks
 NO_THREADS = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)

@@ -17,8 +17,6 @@ import lifetimes
 import numpy as np
 import workloads
 
-NAME = "limit"
-
 
 def _copies(dtype: str) -> Iterator[list[Any]]:
     """Copy into a warm buffer: one memcpy of one core."""

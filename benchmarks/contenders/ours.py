@@ -27,8 +27,6 @@ from dataflow import (
 from dataflow.image import decode_image
 from dataflow.utils import get_rng
 
-NAME = "dataflow"
-
 
 def _started(df: Any) -> Iterable[Any]:
     df.reset_state()

@@ -14,7 +14,6 @@ import lifetimes
 import numpy as np
 import workloads
 
-NAME = "multiprocessing"
 CONTEXT = multiprocessing.get_context("fork")
 AHEAD = 200
 """Datapoints on their way through a pool, as in our mappers by default. More are faster, in both."""

@@ -12,8 +12,6 @@ import workloads
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-NAME = "tf.data"
-
 
 def _crop(shape: Any) -> Any:
     """Do what ``workloads.crop`` does: all ten attempts at once, and the first that fits."""

@@ -11,8 +11,6 @@ import numpy as np
 import workloads
 from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
 
-NAME = "PyTorch DataLoader"
-
 
 class _Stream(IterableDataset):  # type: ignore[type-arg]
     def __init__(self, source: Callable[[], Iterator[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 ``prebatch`` is its way to send many datapoints at once. It is not in the rows about starting and stopping: it
 forks while a thread of its own may hold locks, which stalls now and then, and ends in polls of 0.1 s.
+To import it is to import PyTorch.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import lifetimes
 import numpy as np
 import workloads
 from torchdata.nodes import BaseNode, Batcher, IterableWrapper, Loader, Mapper, ParallelMapper
-
-NAME = "torchdata"
 
 
 def _parallel(source: Iterator[Any], func: Any, method: str, prebatch: int | None) -> Iterable[Any]:
@@ -98,11 +97,3 @@ def _mapped(source: Iterator[Any]) -> Iterator[Any]:
 
 def latency() -> Iterator[float]:
     return lifetimes.latencies(_mapped)
-
-
-def import_ms() -> Iterator[float]:
-    return lifetimes.imports("import torchdata.nodes", 0)
-
-
-def import_mb() -> Iterator[float]:
-    return lifetimes.imports("import torchdata.nodes", 1)
