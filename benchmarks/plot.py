@@ -21,7 +21,8 @@ LOOKS = {  # in the order of the key: name, marker, colour
     "torchdata_nodes": ("torchdata", "D", "#9775fa"),
     "grain_loader": ("Grain", "v", "#2b8a3e"),
     "tf_data": ("tf.data", "P", "#f59f00"),
-    "limit": ("limit: the bare work", "|", "#212529"),
+    "limit": ("limit", "|", "#212529"),
+    "ring": ("limit: a bare ring", "$\\circ$", "#212529"),
 }
 INK, FAINT, PAPER = "#343a40", "#dee2e6", "#ffffff"
 
@@ -83,8 +84,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
         axes.plot((1, row.times("ours")), (y, y), color=LOOKS["ours"][2], lw=1.6, alpha=0.35, zorder=2)
         for contender in row.medians:
             _, marker, colour = LOOKS[contender]
-            size, order = {"ours": (8, 5), "limit": (11, 3)}.get(contender, (5, 4))
-            axes.plot(row.times(contender), y, marker, color=colour, ms=size, mew=1.2, zorder=order)
+            size, order = {"ours": (8, 5), "limit": (11, 3), "ring": (8, 3)}.get(contender, (5, 4))
+            look = {"marker": marker, "color": colour, "ms": size, "mew": 1.2}
+            axes.plot(row.times(contender), y, ls="", zorder=order, **look)
         axes.annotate(
             with_unit(row),
             (1.02, y),
@@ -110,7 +112,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
         loc="upper center",
         bbox_to_anchor=(0.5, 1 - 0.12 / height),
         ncol=len(shown),
-        columnspacing=1.2,
+        columnspacing=1.0,
         handletextpad=0.3,
         frameon=False,
     )

@@ -22,7 +22,16 @@ from machine import DISTURBED, HERE, describe, measured
 from table import Figures, row
 from workloads import WORKLOADS
 
-CONTENDERS = ("ours", "torch_loader", "torchdata_nodes", "grain_loader", "tf_data", "plain_mp", "limit")
+CONTENDERS = (
+    "ours",
+    "torch_loader",
+    "torchdata_nodes",
+    "grain_loader",
+    "tf_data",
+    "plain_mp",
+    "limit",
+    "ring",
+)
 
 
 def main() -> None:

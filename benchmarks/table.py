@@ -11,6 +11,9 @@ Figures = dict[str, list[float]]
 """Of one workload: for each contender a figure for each round."""
 
 
+NO_PEERS = ("ours", "limit", "ring")
+
+
 class Ratio(NamedTuple):
     """How many times as good ours is, in the median of the rounds, the worst and the best of them."""
 
@@ -30,8 +33,8 @@ def ratio(figures: Figures, other: str, less_is_better: bool) -> Ratio | None:
 
 
 def best_peer(figures: Figures, less_is_better: bool) -> str | None:
-    """Return the contender that is best among the others, not counting the limit, which nobody uses."""
-    peers = {c: statistics.median(v) for c, v in figures.items() if c not in ("ours", "limit")}
+    """Return the contender that is best among the others, not counting the limits, which nobody uses."""
+    peers = {c: statistics.median(v) for c, v in figures.items() if c not in NO_PEERS}
     if not peers:
         return None
     return (min if less_is_better else max)(peers, key=lambda c: peers[c])

@@ -17,6 +17,9 @@ import lifetimes
 import numpy as np
 import workloads
 
+SLOTS = 25
+"""Of each of the two processes of a ring: as many datapoints on their way as in our runner."""
+
 
 def _copies(dtype: str) -> Iterator[list[Any]]:
     """Copy into a warm buffer: one memcpy of one core."""
@@ -81,27 +84,31 @@ def runner_tiny_2() -> Iterable[Any]:
     return _pickled(2)
 
 
-def runner_images() -> Iterator[Any]:
+def ring(source: Any) -> Iterator[Any]:
     """Two rings of reused slots in shared memory: a copy into a slot, its number through a pipe, a view."""
-    source = workloads.image()
     rings = []
     for _ in range(2):
-        slots = np.frombuffer(mmap.mmap(-1, 25 * source.nbytes), np.uint8).reshape(25, *source.shape)
+        slots = np.frombuffer(mmap.mmap(-1, SLOTS * source.nbytes), source.dtype)
+        slots = slots.reshape(SLOTS, *source.shape)
 
         def work(read_fd: int, write_fd: int, slots: Any = slots) -> None:
-            while free := os.read(read_fd, 25):
+            while free := os.read(read_fd, SLOTS):
                 for k in free:
                     np.copyto(slots[k], source)
                     os.write(write_fd, bytes([k]))
 
         filled, free = _child(work)
-        os.write(free, bytes(range(25)))
+        os.write(free, bytes(range(SLOTS)))
         rings.append((filled, free, slots))
     for filled, free, slots in itertools.cycle(rings):
-        come = os.read(filled, 25)
+        come = os.read(filled, SLOTS)
         for k in come:
             yield [slots[k], 1]
         os.write(free, come)
+
+
+def runner_images() -> Iterator[Any]:
+    return ring(workloads.image())
 
 
 def map_tiny() -> Iterator[Any]:
