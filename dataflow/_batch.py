@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -12,6 +13,7 @@ from ._checks import whole_number
 from ._guarded import GuardedDataFlow
 from ._stack import stack
 from .base import ProxyDataFlow, length_of
+from .utils._lease import Recycler
 
 __all__ = ["BatchData", "BatchDataByShape", "aggregate"]
 
@@ -169,12 +171,12 @@ class BatchData(ProxyDataFlow[Any]):
     _aggregate_batch = aggregate_batch  # the name in earlier releases, which some programs override
 
     def _aggregator(self) -> Callable[[list[Any], bool], Any]:
-        """Return the nearest override of ``aggregate_batch``, under either name."""
+        """Return the nearest override of ``aggregate_batch``, under either name, or its work."""
         for scope in (vars(self), *map(vars, type(self).__mro__)):
             for name in ("aggregate_batch", "_aggregate_batch"):
                 if name in scope and scope[name] is not _ORIGINAL:
                     return getattr(self, name)  # type: ignore[no-any-return]
-        return self.aggregate_batch
+        return functools.partial(aggregate, empty=Recycler().empty)
 
 
 _ORIGINAL = vars(BatchData)["aggregate_batch"]

@@ -28,6 +28,9 @@ _OFFSET = struct.Struct("<q")
 _CHUNK = 1 << 18
 _MAX_RELEASES = 500
 """Slots that one frame gives back: what a pipe takes at once or not at all, with several who write to it."""
+_PATIENCE = 1e-9
+"""Seconds for each byte to wait for a slot: not longer than to send it without one takes."""
+
 _INLINE = -1
 _ALIGN = 16
 _STREAM_IN_BUFFER = 0x8000  # flag of the kind: the pickle itself is the last buffer
@@ -56,6 +59,7 @@ class Connection:
         self.ends = ends
         self.owed = 0  # datapoints collected since the last grant
         self.shared = False  # whether other processes write to it as well
+        self.patient = False  # whether it may wait for a slot to come back
         self.inbox: deque[Frame] = deque() if inbox is None else inbox
         self._arena, self._leases = arena, leases
         self.memory = leases.memory if leases is not None else None
@@ -106,9 +110,8 @@ class Connection:
         if self._arena is None:
             return None
         offsets = self._arena.put(buffers)
-        if offsets is None:
-            while self.readable() and self.read():
-                pass
+        patience = sum(b.nbytes for b in buffers) * _PATIENCE if self.patient else 0.0
+        while offsets is None and readable(self.ends.fds[0], patience) and self.read():
             offsets = self._arena.put(buffers)
         return offsets
 

@@ -61,6 +61,7 @@ class ProcessPort:
         arena = Arena(setup.results, setup.in_flight, setup.slack) if setup.results is not None else None
         leases = Leases(setup.jobs) if setup.jobs is not None else None
         self._connection = Connection(setup.ends, arena, leases)
+        self._connection.patient = True
         self._outbox = Outbox(self._connection, setup.together)
         self._credits, self._spin = setup.credits, setup.spin
         self._tasks: Iterator[tuple[Any, int, int, Any]] = iter(())  # of the bundle that came last

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..utils._lease import Lease, lend
 from ..utils.argtools import log_once
 from .process import inherited_fd
 
@@ -145,7 +146,7 @@ class Arena:
 
     def __init__(self, memory: Memory, in_flight: int, slack: int) -> None:
         self._memory = memory
-        self._messages = in_flight + 2  # the one being written and the one being consumed
+        self._messages = in_flight + 1  # the one being consumed
         self._slack = slack
         self._largest = 0
         self._top = 0  # everything beyond was never used
@@ -257,20 +258,15 @@ class Leases:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self._live: dict[int, _Lease] = {}  # also those that have ended, until they are returned
-        self._ended: deque[_Lease] = deque()
+        self._live: dict[int, Lease] = {}  # also those that have ended, until they are returned
+        self._ended: deque[Lease] = deque()
         _all_leases.add(self)
         _hook_fork()
 
     def view(self, offset: int, nbytes: int) -> memoryview:
         """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
-        view = self.memory.bytes[offset : offset + nbytes]
-        # The end may come at any point, in any thread, in the garbage collector: so it runs no code of ours,
-        # where what a signal handler raises would be lost.
-        lease = self._live[offset] = _Lease(view, self._ended.append)
-        lease.offset, lease.pinned = offset, False
-        # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
-        return view.data
+        self._live[offset], data = lend(self.memory.bytes[offset : offset + nbytes], offset, self._ended)
+        return data
 
     @property
     def has_ended(self) -> bool:
@@ -285,8 +281,8 @@ class Leases:
         offsets: list[int] = []
         while self._ended and len(offsets) < most:
             lease = self._ended.popleft()
-            del self._live[lease.offset]
-            offsets.append(~lease.offset if lease.pinned else lease.offset)
+            del self._live[lease.of]
+            offsets.append(~lease.of if lease.pinned else lease.of)
         return offsets
 
     def pin(self) -> None:
@@ -299,14 +295,6 @@ class Leases:
         """Return no slot that is leased now."""
         self._live.clear()
         self._ended.clear()
-
-
-class _Lease(weakref.ref):  # type: ignore[type-arg]
-    """A weak reference to the first array over a slot: later ones hold a memoryview of it."""
-
-    __slots__ = ("offset", "pinned")
-    offset: int
-    pinned: bool
 
 
 _all_leases: weakref.WeakSet[Leases] = weakref.WeakSet()

@@ -1,0 +1,63 @@
+"""Memory that is used again once no array lives in it any more."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+
+class Lease(weakref.ref):  # type: ignore[type-arg]
+    """A weak reference to the first array over some memory; all others hold a memoryview of that array."""
+
+    __slots__ = ("of", "pinned")
+    of: Any
+    """What is lent."""
+    pinned: bool
+
+
+def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lease, memoryview]:
+    """Return a lease, and the bytes of ``array``, which nobody else may hold.
+
+    When they, and all arrays that are made of them, are garbage, the lease is appended to ``ended``, if it
+    still exists. That may happen at any point, in any thread, inside the garbage collector. So no code of
+    ours runs then: what a signal handler raises in it would be lost.
+    """
+    lease = Lease(array, ended.append)
+    lease.of, lease.pinned = of, False
+    # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
+    return lease, array.data
+
+
+class Recycler:
+    """Makes arrays in memory that earlier ones have left.
+
+    New memory of some megabytes comes from the system, page by page, which takes longer than to fill it.
+    """
+
+    _SMALL = 1 << 20  # bytes up to which malloc() is as good
+    _KEPT = 2  # buffers without an array: one that is free while another is in use would do
+
+    def __init__(self) -> None:
+        self._free: list[np.ndarray[Any, Any]] = []  # used last, last
+        self._leases: dict[int, Lease] = {}
+        self._ended: deque[Lease] = deque()
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an array of any contents, as ``np.empty`` does."""
+        dtype = np.dtype(dtype)
+        size = math.prod(shape) * dtype.itemsize
+        if size < self._SMALL or dtype.hasobject:
+            return np.empty(shape, dtype)
+        while self._ended:
+            buffer = self._ended.popleft().of
+            del self._leases[id(buffer)]
+            self._free.append(buffer)
+        fitting = [b for b in self._free if len(b) == size]
+        buffer = fitting[-1] if fitting else np.empty(size, np.uint8)
+        self._free = [b for b in self._free if b is not buffer][-self._KEPT :]
+        self._leases[id(buffer)], data = lend(buffer[:], buffer, self._ended)
+        return np.frombuffer(data, dtype).reshape(shape)
