@@ -62,14 +62,23 @@ class Stream:
         self._feed.close()
 
     def results(self) -> Iterator[Any]:
-        """Yield results as they come, to the end of the pass."""
+        """Yield results as they come, to the end of the pass.
+
+        What is said in ``_messages`` and ``_done`` is written out here: a third of the time of a small
+        datapoint went into their calls.
+        """
         first, a_pass = self._first, cast(Pass, self._pass)
-        for kind, number, value in self._messages():
-            a_pass.taken += 1  # what _done() does, without two calls for each
-            if a_pass.blocked:
-                a_pass.done(0)
-            if kind == DATA and number >= first:
-                yield value
+        while self._goes_on():
+            for worker, kind, number, value in self._pool.collect():
+                worker.outstanding -= 1
+                self._pending -= 1
+                a_pass.taken += 1
+                if a_pass.blocked:
+                    a_pass.done(0)
+                if kind == DATA and number >= first:
+                    yield value
+                if a_pass.items:
+                    self._submit_items()
 
     def results_in_order(self) -> Iterator[Any]:
         """Yield results in the order of the source. One that waits for its turn takes room."""
@@ -126,14 +135,7 @@ class Stream:
             counted: the number says how many tasks the message is about; if not, it is about one.
             ends: the pass goes on until its END comes back; if not, until all its tasks are done.
         """
-        while True:
-            self._submit_items()
-            if self._ended is not None:
-                if counted:  # or tasks that the workers hold would never be done
-                    self._send_end()
-                if not ends and not self._pending:
-                    self._finish()
-                    return
+        while self._goes_on(counted, ends):
             for worker, kind, number, value in self._pool.collect():
                 tasks = number if counted else 1
                 worker.outstanding -= tasks
@@ -142,19 +144,31 @@ class Stream:
                 if self._pass is not None and self._pass.items:
                     self._submit_items()
 
+    def _goes_on(self, counted: bool = False, ends: bool = False) -> bool:
+        """Submit what there is; finish the pass, and return False, if there is nothing left to wait for."""
+        self._submit_items()
+        if self._ended is not None:
+            if counted:  # or tasks that the workers hold would never be done
+                self._send_end()
+            if not ends and not self._pending:
+                self._finish()
+                return False
+        return True
+
     def _submit_items(self) -> None:
-        if self._pass is None or not self._pass.items:
+        if self._pass is None:
             return
         items = self._pass.items
-        count = len(items)
-        if type(items[count - 1]) is PassEnded:
-            count -= 1
-        if count:
-            self._pool.submit(self._next_number, items, count)
-            self._next_number += count
-            self._pending += count
-        if items and type(items[0]) is PassEnded:
-            self._ended = items.popleft()
+        while items:  # the thread calls again only when it finds none
+            count = len(items)
+            if type(items[count - 1]) is PassEnded:
+                count -= 1
+            if count:
+                self._pool.submit(self._next_number, items, count)
+                self._next_number += count
+                self._pending += count
+            if items and type(items[0]) is PassEnded:
+                self._ended = items.popleft()
 
     def _done(self, tasks: int) -> None:
         if self._pass is not None:

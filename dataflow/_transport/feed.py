@@ -34,7 +34,7 @@ class Pass:
         room: how many datapoints may be read and not ``done``.
         again_at: when there was no room, read on when this few are not done.
         pending: how many of an earlier pass are not done yet: they take room too.
-        wake: called, from the thread, for each new item.
+        wake: called, from the thread, when there are items again. All must be taken then.
     """
 
     def __init__(
@@ -95,7 +95,8 @@ class Pass:
                 for item in iterator:
                     self._read += 1
                     self.items.append(item)
-                    self._wake()
+                    if len(self.items) == 1:  # else somebody is about to take all
+                        self._wake()
                     if self._read - self.taken >= self._room and not self._wait_for_room():
                         break
         finally:

@@ -24,8 +24,6 @@ _BURST = 16
 _PATIENCE = 1e-3
 """Seconds after which a datapoint need not wait for others that were expected."""
 
-_ROUNDS = 20  # of patience without a datapoint until the watch rests
-
 
 class ConsumerGoneError(Exception):
     """The consumer closed the connection: there is nothing left to do."""
@@ -49,12 +47,13 @@ class Outbox:
         # is what both have.
         self._items: list[Any] = []
         self._numbers: list[int] = []
+        self._sent = 0  # datapoints
+        self._writing = threading.Lock()
+        self._keeping = False  # whether they come fast, and the thread looks after them
+        self._thread_on = threading.Event()
+        self._has_thread = self._closed = False
         self._in_a_row = 0  # fast datapoints
         self._since = 0.0  # when the making of the next one began
-        self._writing = threading.Lock()
-        self._watched = False  # whether the thread will look at what is kept
-        self._watch: threading.Event | None = None
-        self._closed = False
 
     def put(self, value: Any, number: int) -> None:
         """Send a datapoint."""
@@ -68,13 +67,35 @@ class Outbox:
         """Send what ``compact`` made of a small datapoint, or None if a task has no result."""
         self._items.append(item)
         self._numbers.append(number)
-        now = time.perf_counter()
-        fast, self._since = now - self._since < _FAST, now
-        self._in_a_row = self._in_a_row + 1 if fast else 0
-        if self._in_a_row < _BURST or len(self._items) >= self._together:
+        if not self._keeping:
+            self._add_slowly()
+        elif len(self._items) >= self._together:
             self.send()
-        elif not self._watched:
-            self._begin_watch()
+
+    def _add_slowly(self) -> None:
+        """Send at once what was added; begin to keep the next ones if they come fast."""
+        fast = time.perf_counter() - self._since < _FAST
+        self._in_a_row = self._in_a_row + 1 if fast else 0
+        self.send()
+        if self._in_a_row >= _BURST and self._together > 1:
+            self._in_a_row = 0
+            self._keeping = True
+            if not self._has_thread:
+                self._has_thread = True
+                threading.Thread(target=self._look_after, name="outbox", daemon=True).start()
+            self._thread_on.set()
+
+    def _look_after(self) -> None:
+        """Be the thread: send what is kept for too long."""
+        with contextlib.suppress(ConsumerGoneError):
+            while self._thread_on.wait() and not self._closed:
+                made, since = self._sent, time.perf_counter()
+                time.sleep(_PATIENCE)
+                self.send()
+                if self._sent - made < (time.perf_counter() - since) / _FAST:
+                    self._thread_on.clear()
+                    self._keeping = False
+                    self.send()  # what was kept just before that
 
     def send(self, pieces: Sequence[bytes | memoryview] = ()) -> None:
         """Write what is kept, then ``pieces``.
@@ -101,8 +122,7 @@ class Outbox:
     def close(self) -> None:
         """Send nothing any more."""
         self._closed = True
-        if self._watch is not None:
-            self._watch.set()
+        self._thread_on.set()
 
     def _bundle(self) -> list[bytes]:
         count = len(self._numbers)
@@ -110,27 +130,8 @@ class Outbox:
             return []
         body = dumps(self._numbers[:count], self._items[:count])
         del self._items[:count], self._numbers[:count]
+        self._sent += count
         return [note(BUNDLE, count, body)]
-
-    def _begin_watch(self) -> None:
-        self._watched = True
-        if self._watch is None:
-            self._watch = threading.Event()
-            threading.Thread(target=self._keep_watch, args=(self._watch,), name="outbox", daemon=True).start()
-        self._watch.set()
-
-    def _keep_watch(self, begin: threading.Event) -> None:
-        """Be the thread: send what is still there after a while."""
-        with contextlib.suppress(ConsumerGoneError):
-            while begin.wait() and not self._closed:
-                begin.clear()
-                rounds = 0
-                while rounds < _ROUNDS and not self._closed:
-                    time.sleep(_PATIENCE)
-                    rounds = 0 if self._numbers else rounds + 1
-                    self.send()
-                self._watched = False
-                self.send()  # what came just before that
 
 
 def queue_tasks(connection: Connection, number: int, items: deque[Any], count: int) -> None:

@@ -123,7 +123,7 @@ class ProcessPool(WorkerPool):
     ) -> None:
         super().__init__(name)
         context = choose_context(start_method)
-        self._set_up(tasks, max(1, in_flight // num // 4), spin=num < usable_cores())
+        self._set_up(tasks, max(1, in_flight // num // 4), spin=num <= usable_cores())
         close_at_exit(self)
         try:
             for index in range(num):

@@ -60,6 +60,7 @@ def fast(monkeypatch: Any) -> None:
 @pytest.mark.usefixtures("fast")
 def test_the_first_go_alone_and_then_many_together() -> None:
     line = Line(10)
+    line.outbox.resume()
     for i in range(100):
         line.outbox.put([i], i)
     line.read()
@@ -109,7 +110,7 @@ def test_nothing_waits_for_more_than_a_moment(monkeypatch: Any) -> None:
             line.outbox.put([n], n)
             n += 1
         wait_until(lambda n=n: len(line.read()) == n, 2.0)
-        wait_until(lambda: not line.outbox._watched, 2.0)
+        wait_until(lambda: not line.outbox._keeping, 2.0)
     line.close()
 
 
