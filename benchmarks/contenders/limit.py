@@ -220,10 +220,16 @@ def shuffle_500k() -> Iterable[Any]:
     return _swaps(500_000)
 
 
+def _mapped(source: Iterator[Any]) -> Iterator[Any]:
+    for dp in source:
+        yield workloads.identity(dp)
+
+
 def chain() -> Iterable[Any]:
+    """Bare generators."""
     source: Any = itertools.cycle([[i, i + 1] for i in range(1000)])
     for _ in range(3):
-        source = map(workloads.identity, source)
+        source = _mapped(source)
     while True:
         yield [list(column) for column in zip(*itertools.islice(source, 64), strict=True)]
 
