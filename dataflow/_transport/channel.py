@@ -28,14 +28,13 @@ _OFFSET = struct.Struct("<q")
 _CHUNK = 1 << 18
 _MAX_RELEASES = 500
 """Slots that one frame gives back: what a pipe takes at once or not at all, with several who write to it."""
-_PATIENCE = 1e-9
-"""Seconds for each byte to wait for a slot: not longer than to send it without one takes."""
+_ANY = -1
 
 _INLINE = -1
 _ALIGN = 16
 _STREAM_IN_BUFFER = 0x8000  # flag of the kind: the pickle itself is the last buffer
 
-DATA, DROPPED, END, CREDIT, RELEASE, BUNDLE, ERROR = range(7)
+DATA, DROPPED, END, CREDIT, RELEASE, BUNDLE, HUNGRY, ERROR = range(8)
 """Kinds of frames. From ERROR on they mean the end of the pool."""
 
 
@@ -60,6 +59,10 @@ class Connection:
         self.owed = 0  # datapoints collected since the last grant
         self.shared = False  # whether other processes write to it as well
         self.patient = False  # whether it may wait for a slot to come back
+        self.sent = 0  # frames, as far as the other side counts them
+        self._received = 0  # the same of the other side
+        self._told = -1  # how many were received when the other side was told last that we wait
+        self._hungry_at: int | None = None  # what the other side has told us so
         self.inbox: deque[Frame] = deque() if inbox is None else inbox
         self._arena, self._leases = arena, leases
         self.memory = leases.memory if leases is not None else None
@@ -106,14 +109,27 @@ class Connection:
         return np.empty(shape, dtype) if draft is None else draft
 
     def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
-        """Copy buffers into slots if there is room, also after taking back what has been returned."""
+        """Copy buffers into slots, once there is room.
+
+        A patient one waits for that, unless the other side waits for it in turn: then that keeps what it
+        has, and the buffers have to go without slots.
+        """
         if self._arena is None:
             return None
         offsets = self._arena.put(buffers)
-        patience = sum(b.nbytes for b in buffers) * _PATIENCE if self.patient else 0.0
-        while offsets is None and readable(self.ends.fds[0], patience) and self.read():
+        while offsets is None and (self.readable() or self._can_wait()) and self.read():
             offsets = self._arena.put(buffers)
         return offsets
+
+    def _can_wait(self) -> bool:
+        return self.patient and self._hungry_at not in (self.sent, _ANY)
+
+    def hungry(self) -> bytes:
+        """Return a frame that says that this side waits for one; empty if the other side knows."""
+        if self._leases is None or self._told == self._received:
+            return b""
+        self._told = self._received
+        return note(HUNGRY, _ANY if self.shared else self._received)
 
     def readable(self) -> bool:
         """Say whether ``read`` would not have to wait."""
@@ -197,7 +213,10 @@ class Connection:
             position = start + length
             if kind == RELEASE:
                 self._take_back(view[start:position])
+            elif kind == HUNGRY:
+                self._hungry_at = number
             else:
+                self._received += 1
                 inbox.append((self, kind, number, n_buffers, view[start:position]))
         self._rest = data[position:]
         return True
@@ -210,6 +229,7 @@ class Connection:
         self._filled += n
         if self._filled == len(body):
             self._large = None
+            self._received += 1
             self.inbox.append((self, *self._large_head, body))
         return n > 0
 
@@ -222,6 +242,7 @@ class Connection:
         body = np.empty(length, np.uint8).data
         if not self._read_exactly(body):
             return False
+        self._received += 1
         self.inbox.append((self, kind, number, n_buffers, body))
         return True
 

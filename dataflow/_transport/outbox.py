@@ -105,7 +105,9 @@ class Outbox:
         """
         connection = self._connection
         with self._writing:
-            frames = [*self._bundle(), *pieces]
+            bundle = self._bundle()
+            connection.sent += bool(bundle) + bool(pieces)
+            frames = [*bundle, *pieces]
             if connection.has_releases:
                 frames.append(connection.releases())
             if frames:

@@ -33,8 +33,8 @@ from .process import (
 )
 from .shm import Arena, Leases, Memory, new_memory
 
-_SLACK = 32 << 20
-"""Bytes of shared memory, over all workers, that the consumer may keep beyond what is in flight."""
+_SLACK = 24 << 20
+"""Bytes of shared memory, over all workers, that the consumer may keep of small datapoints."""
 
 _LOOK_AROUND = 0.1
 """Seconds after which to look whether workers have ended that there is no pidfd of."""
@@ -291,6 +291,8 @@ class ProcessPool(WorkerPool):
                 self._grant(connection)
             elif connection.has_releases:
                 connection.queue([connection.releases()])
+            if hungry := connection.hungry():  # after the slots, which may be all that it waits for
+                connection.queue([hungry])
             reads.append(connection.ends.fds[0])
             if worker.pidfd >= 0:
                 reads.append(worker.pidfd)

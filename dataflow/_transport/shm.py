@@ -140,13 +140,13 @@ class Arena:
     Args:
         memory: where they are.
         in_flight: how many messages can be on their way at a time.
-        slack: bytes beyond ``in_flight`` messages of the largest size seen: what the reader may hold on to
-            before ``put`` says no.
+        slack: bytes beyond ``in_flight`` messages of the largest size seen, for a reader that holds on to
+            many; not if they are larger than a quarter of it.
     """
 
     def __init__(self, memory: Memory, in_flight: int, slack: int) -> None:
         self._memory = memory
-        self._messages = in_flight + 1  # the one being consumed
+        self._messages = max(2, in_flight)  # one may be consumed while another is written
         self._slack = slack
         self._largest = 0
         self._top = 0  # everything beyond was never used
@@ -208,7 +208,9 @@ class Arena:
         return offset
 
     def _grow(self, size: int) -> int:
-        limit = self._messages * self._largest + self._slack + self._lost
+        limit = self._messages * self._largest + self._lost
+        if self._largest <= self._slack // 4:
+            limit += self._slack
         if self._top + size > limit:
             return -1
         if not self._memory.reserve(self._top, size):

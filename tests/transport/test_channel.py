@@ -217,3 +217,53 @@ def test_descriptors_above_1023_work() -> None:
             for fd in held:
                 os.close(fd)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("ending", ["a slot comes back", "the reader waits", "the reader is gone"])
+def test_a_patient_writer_waits_for_a_slot_but_not_for_a_reader_that_waits_for_it(
+    ends: Any, ending: str
+) -> None:
+    memory = Memory()
+    writer = Connection(ends[0], Arena(memory, 1, 0), None)  # two slots
+    reader = Connection(ends[1], None, Leases(memory))
+    writer.patient = True
+    done = threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(ConnectionError):
+            for i in range(3):
+                pieces = writer.pack(DATA, i, np.full(50_000, i, np.uint8))
+                writer.sent += 1
+                writer.write(pieces)
+        done.set()
+
+    thread = threading.Thread(target=write, daemon=True)
+    reader.write([reader.hungry()])  # of no account when the first was sent
+    thread.start()
+    kept = []
+    while len(kept) < 2:
+        assert reader.read()
+        while reader.inbox:
+            kept.append(reader.unpack(reader.inbox.popleft()))
+    assert not done.wait(0.2), "it waits for the third slot"
+    if ending == "a slot comes back":
+        del kept[0]
+        reader.write([reader.releases()])
+    elif ending == "the reader waits":
+        reader.write([reader.hungry()])
+        assert reader.hungry() == b"", "once is enough"
+    else:
+        reader.close()
+    assert done.wait(2.0)
+    if ending != "the reader is gone":
+        assert reader.read()
+        frame = reader.inbox.popleft()
+        assert (reader.unpack(frame) == 2).all()
+        assert (len(frame[4]) > 50_000) == (ending == "the reader waits"), "with a slot, or without"
+        assert all(
+            (array == i).all() for i, array in zip((1,) if len(kept) == 1 else (0, 1), kept, strict=True)
+        )
+    thread.join()
+    reader.close()
+    writer.close()
+    memory.close()

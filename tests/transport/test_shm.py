@@ -82,7 +82,7 @@ def test_slots_of_arrays_that_a_forked_process_has_too_are_not_used_again(memory
 
 
 def test_the_bound_holds_and_no_room_is_no_error(memory: Memory) -> None:
-    arena = Arena(memory, 2, 0)
+    arena = Arena(memory, 3, 0)
     first = [arena.put([filled(1, 10 * PAGE)]) for _ in range(3)]
     assert None not in first
     assert arena.put([filled(1, 10 * PAGE)]) is None
