@@ -122,11 +122,14 @@ class Connection:
         return offsets
 
     def _can_wait(self) -> bool:
-        return self.patient and self._hungry_at not in (self.sent, _ANY)
+        some_out = self._arena is not None and self._arena.some_out
+        return self.patient and some_out and self._hungry_at not in (self.sent, _ANY)
 
     def hungry(self) -> bytes:
-        """Return a frame that says that this side waits for one; empty if the other side knows."""
+        """Return a frame that says that this side waits for one; empty if the other side need not know."""
         if self._leases is None or self._told == self._received:
+            return b""
+        if not self._leases.some_out and not self.shared:  # nothing that the other side could wait for
             return b""
         self._told = self._received
         return note(HUNGRY, _ANY if self.shared else self._received)

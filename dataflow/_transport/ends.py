@@ -135,5 +135,6 @@ def wait_for(reads: list[int], writes: list[int], timeout: float | None, spin: b
         while time.perf_counter() < until:
             if events := poll.poll(0):
                 return {fd for fd, _ in events}
-            os.sched_yield()
+            if hasattr(os, "sched_yield"):
+                os.sched_yield()
     return {fd for fd, _ in poll.poll(None if timeout is None else timeout * 1000)}

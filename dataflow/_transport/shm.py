@@ -238,6 +238,11 @@ class Arena:
                 self._free.setdefault(length, []).append(offset)
         return found
 
+    @property
+    def some_out(self) -> bool:
+        """Whether there are slots to come back: not those of drafts."""
+        return len(self._sizes) > len(self._drafts)
+
     def release(self, offset: int) -> None:
         """Take a slot back."""
         self._free.setdefault(self._sizes.pop(offset), []).append(offset)
@@ -269,6 +274,11 @@ class Leases:
         """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
         self._live[offset], data = lend(self.memory.bytes[offset : offset + nbytes], offset, self._ended)
         return data
+
+    @property
+    def some_out(self) -> bool:
+        """Whether there are slots that were not returned."""
+        return bool(self._live)
 
     @property
     def has_ended(self) -> bool:

@@ -238,7 +238,7 @@ def test_a_patient_writer_waits_for_a_slot_but_not_for_a_reader_that_waits_for_i
         done.set()
 
     thread = threading.Thread(target=write, daemon=True)
-    reader.write([reader.hungry()])  # of no account when the first was sent
+    assert reader.hungry() == b"", "there is nothing to wait for"
     thread.start()
     kept = []
     while len(kept) < 2:
@@ -265,5 +265,44 @@ def test_a_patient_writer_waits_for_a_slot_but_not_for_a_reader_that_waits_for_i
         )
     thread.join()
     reader.close()
+    writer.close()
+    memory.close()
+
+
+def test_a_hungry_reader_of_yesterday_is_of_no_account(ends: Any) -> None:
+    memory = Memory()
+    writer = Connection(ends[0], Arena(memory, 2, 0), None)
+    reader = Connection(ends[1], None, Leases(memory))
+    writer.patient = True
+    kept = []
+    for i in range(2):
+        writer.write(writer.pack(DATA, i, np.full(50_000, i, np.uint8)))
+        writer.sent += 1
+        assert reader.read()
+        kept.append(reader.unpack(reader.inbox.popleft()))
+        if i == 0:
+            reader.write([reader.hungry()])  # then the second came
+    timer = threading.Timer(0.2, lambda: (kept.clear(), reader.write([reader.releases()])))
+    timer.start()
+    before = time.monotonic()
+    pieces = writer.pack(DATA, 2, np.full(50_000, 2, np.uint8))
+    assert time.monotonic() - before > 0.15 and sum(map(len, pieces)) < 1000
+    timer.join()
+    reader.close()
+    writer.close()
+    memory.close()
+
+
+def test_nobody_waits_for_slots_where_none_are_out(ends: Any, monkeypatch: Any) -> None:
+    memory = Memory()
+    monkeypatch.setattr(memory, "reserve", lambda offset, size: False)  # the memory is full
+    writer = Connection(ends[0], Arena(memory, 2, 0), None)
+    writer.patient = True
+    assert sum(map(len, writer.pack(DATA, 0, np.zeros(50_000)))) > 50_000
+    monkeypatch.undo()
+    draft = writer.empty((50_000,), np.uint8)
+    draft[:] = 1
+    monkeypatch.setattr(memory, "reserve", lambda offset, size: False)
+    assert sum(map(len, writer.pack(DATA, 0, [draft, np.zeros(50_000)]))) > 50_000, "its own is no reason"
     writer.close()
     memory.close()
