@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -560,7 +561,9 @@ def test_an_error_of_the_source_comes_after_all_before_it_and_the_next_pass_is_n
             assert sorted(got) == [2 * i for i in range(30)]
             assert "its source" in str(caught.value.__cause__)
         ds.broken = False
-        assert sorted(numbers(islice(df, 30))) == [2 * i for i in range(30)]
+        # if not strict, the next pass may begin before the last 7 of this one have come
+        got = numbers(islice(df, 30 if strict else 37))
+        assert set(got) == {2 * i for i in range(30)} and max(Counter(got).values()) <= 2 - strict
 
 
 @pytest.mark.parametrize("workers", [1, 3])

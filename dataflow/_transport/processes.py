@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -79,8 +80,10 @@ class ProcessWorker(Worker):
         if not self.wait_ended(max(0.0, deadline - time.monotonic())):
             self.process.kill()
             self.wait_ended(CLOSE_TIMEOUT)
-        with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
-            self.process.close()
+        # The start of a process fails in Python 3.10 if another one is closed meanwhile, as in a collection.
+        if sys.version_info >= (3, 11):
+            with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
+                self.process.close()
 
     def close(self) -> None:
         """Give up everything but the process."""
