@@ -561,9 +561,10 @@ def test_an_error_of_the_source_comes_after_all_before_it_and_the_next_pass_is_n
             assert sorted(got) == [2 * i for i in range(30)]
             assert "its source" in str(caught.value.__cause__)
         ds.broken = False
-        # if not strict, the next pass may begin before the last 7 of this one have come
-        got = numbers(islice(df, 30 if strict else 37))
-        assert set(got) == {2 * i for i in range(30)} and max(Counter(got).values()) <= 2 - strict
+        # if not strict, up to 7 of the stream of passes may still be under way, whichever they are
+        taken, read = (30, 30) if strict else (60, 67)
+        got = numbers(islice(df, taken))
+        assert Counter(got) <= Counter(2 * (i % 30) for i in range(read))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
