@@ -107,12 +107,18 @@ def _sent(data: bytes) -> _Code:
 
 
 def start_process(
-    context: BaseContext, index: int, entry: Callable[..., None], setup: Any, code: Any, what: str
-) -> Any:
+    context: BaseContext,
+    index: int,
+    entry: Callable[..., None],
+    setup: Any,
+    code: Any,
+    what: str,
+    started: Callable[[Any], None],
+) -> None:
     """Start a worker that runs ``entry(setup, code, index)``, where ``code.value`` is ``code``.
 
-    Returns:
-        Its ``multiprocessing.Process``.
+    ``started`` gets its ``multiprocessing.Process``: no Ctrl-C can come between, and leave a worker that
+    nobody knows.
     """
     method = context.get_start_method()
     _start_helpers(method)
@@ -125,7 +131,7 @@ def start_process(
         # Python 3.12 warns of any fork beside threads. The child runs only code that is made for it.
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
         process.start()
-    return process
+        started(process)
 
 
 def _start_helpers(method: str) -> None:

@@ -178,16 +178,24 @@ class ProcessPool(WorkerPool):
         setup = Setup(entry, theirs, results, jobs, share, slack, credits, together, self._spin, name)
         self._starting = connection  # so that the worker can close what it inherits of it
         try:
-            process = start_process(context, index, work, setup, code, self.name)
+            start_process(
+                context,
+                index,
+                work,
+                setup,
+                code,
+                self.name,
+                lambda process: self._add(ProcessWorker(name, process, connection, memories)),
+            )
         except BaseException:
-            connection.close()
-            for memory in memories:
-                memory.close()
+            if connection not in self._by_connection:  # else close() will see to it
+                connection.close()
+                for memory in memories:
+                    memory.close()
             raise
         finally:
             self._starting = None
             theirs.close()
-        self._add(ProcessWorker(name, process, connection, memories))
 
     # ---- tasks
 
