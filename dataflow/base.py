@@ -16,9 +16,15 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from ._errors import DataFlowTerminated, InfiniteLengthError, LengthUnknownError, ReentrancyError, WorkerError
-from ._repr import describe
-from .utils._rng import LazyRng, get_rng
+from ._core.describe import describe
+from ._core.errors import (
+    DataFlowTerminated,
+    InfiniteLengthError,
+    LengthUnknownError,
+    ReentrancyError,
+    WorkerError,
+)
+from ._core.random_state import LazyRng, get_rng
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -171,7 +177,7 @@ class DataFlowReentrantGuard:
     ...         pass
     Traceback (most recent call last):
     ...
-    dataflow._errors.ReentrancyError: ...
+    dataflow._core.errors.ReentrancyError: ...
     """
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._late_names import late_names
+from ._compat.old_names import old_names
 from ._storage.caffe import decode_datum
 from ._storage.hdf5_read import HDF5Data
 from ._storage.lmdb_data import LMDBData, LMDBDataDecoder
@@ -12,7 +12,7 @@ from ._storage.svmlight import SVMLightData
 
 __all__ = ["CaffeLMDB", "HDF5Data", "LMDBData", "LMDBDataDecoder", "SVMLightData"]
 
-__getattr__ = late_names(__name__, "dataflow._old_names", "LMDBDataPoint", "TFRecordData")
+__getattr__ = old_names(__name__)
 
 
 def CaffeLMDB(

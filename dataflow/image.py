@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._decode import decode_image, image_shape
-from ._late_names import late_names
+from ._compat.old_names import old_names
+from ._core.optional import require
+from ._images.decode import decode_image, image_shape
 from .base import RNGDataFlow
 from .common import MapData, MapDataComponent
 from .imgaug import AugmentorList, ImageAugmentor
 from .imgaug.base import check_dtype
 from .utils import logger
-from .utils._optional import require
 from .utils.argtools import shape2d
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "image_shape",
 ]
 
-__getattr__ = late_names(__name__, "dataflow._old_names", "AugmentImagesTogether")
+__getattr__ = old_names(__name__)
 
 
 class ImageFromFile(RNGDataFlow[list[Any]]):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import weakref
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
-from ._checks import whole_number
-from ._late_names import late_names
-from ._transport.feed import MAX_EMPTY
+from ._compat.old_names import old_names
+from ._compat.renamed import renamed_arguments
+from ._core.checks import whole_number
+from ._parallel.pool_owner import PoolOwner
+from ._parallel.source_reader import MAX_EMPTY
 from ._transport.pool import WorkerPool
-from ._transport.port import Port
-from ._transport.processes import ProcessPool
-from ._transport.shared import SharedPool
-from ._transport.threads import ThreadPool
-from .base import DataFlow, DataFlowReentrantGuard, ProxyDataFlow, length_of, reset_all
-from .utils._deprecated import renamed_arguments
+from ._transport.process_pool import ProcessPool
+from ._transport.shared_pool import SharedPool
+from ._transport.thread_pool import ThreadPool
+from ._transport.worker_side import Port
+from .base import DataFlow, ProxyDataFlow, length_of, reset_all
 
 __all__ = [
     "MultiProcessPrefetchData",
@@ -29,74 +27,8 @@ __all__ = [
     "PrefetchDataZMQ",
 ]
 
-_Self = TypeVar("_Self", bound="_PoolUser")
 
-
-class _PoolUser:
-    """What has a pool of workers: from ``reset_state()`` until it is closed, garbage, or the program ends."""
-
-    _pool: WorkerPool | None = None
-    _guard: DataFlowReentrantGuard | None = None
-    _closer: Callable[[], object] | None = None
-
-    def close(self) -> None:
-        """End the workers. Can be called again; ``reset_state()`` starts new ones."""
-        if self._closer is not None:
-            self._closer()
-
-    def __enter__(self: _Self) -> _Self:
-        """Return the dataflow itself; leaving the ``with`` block closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle as before ``reset_state()``: workers don't travel."""
-        return {k: v for k, v in vars(self).items() if k not in ("_pool", "_guard", "_closer")}
-
-    def _check_not_started(self) -> None:
-        if self._pool is not None and self._pool.is_running():
-            raise RuntimeError(
-                f"{type(self).__name__}.reset_state() was called twice: its workers are running. Call it "
-                "once, in the process that iterates; close() it first to start anew"
-            )
-
-    def _use(self, pool: WorkerPool, close: Callable[[], None] | None = None) -> None:
-        self._pool = pool
-        self._guard = DataFlowReentrantGuard()
-        # called when self is garbage, too; for the end of the program the pool has a hook of its own
-        closer = weakref.finalize(self, close or pool.close)
-        closer.atexit = False
-        self._closer = closer
-
-    @contextlib.contextmanager
-    def _iterating(self) -> Iterator[WorkerPool]:
-        """Be the one iterator over what the pool gives."""
-        if self._pool is None or self._guard is None:
-            raise RuntimeError(
-                f"{type(self).__name__}: call reset_state() before iterating: it starts the workers"
-            )
-        pool = self._pool
-        pool.check()
-        with self._guard:
-            try:
-                yield pool
-            except GeneratorExit:
-                raise
-            except BaseException as e:  # in particular what a signal handler raises
-                try:
-                    pool.interrupted(e)
-                finally:
-                    if not pool.is_running():
-                        self.close()  # all of it, not only the pool
-                raise
-
-
-class _MultiProcessZMQDataFlow(_PoolUser, DataFlow):
+class _MultiProcessZMQDataFlow(PoolOwner, DataFlow):
     """What all dataflows over processes are, but ``MultiProcessRunner``: for ``isinstance`` checks."""
 
 
@@ -191,7 +123,7 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
             yield from _take(pool, self._size)
 
 
-class MultiProcessRunner(_PoolUser, ProxyDataFlow[Any]):
+class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
     """The same as ``MultiProcessRunnerZMQ``, but started when it is made, and usable in several processes.
 
     ``MultiProcessRunnerZMQ(MultiProcessRunner(df, num_prefetch, num_proc=a), num_proc=b)`` has a processes
@@ -241,7 +173,7 @@ class MultiProcessRunner(_PoolUser, ProxyDataFlow[Any]):
             yield from _take(pool, self._size)
 
 
-class MultiThreadRunner(_PoolUser, DataFlow[Any]):
+class MultiThreadRunner(PoolOwner, DataFlow[Any]):
     """Make several dataflows, run each in a thread, and yield what they produce.
 
     The threads start in ``reset_state()``, and each resets its dataflow once. An iterator ends after as many
@@ -293,4 +225,4 @@ PrefetchData = MultiProcessPrefetchData = MultiProcessRunner
 PrefetchDataZMQ = MultiProcessRunnerZMQ
 MultiThreadPrefetchData = MultiThreadRunner
 
-__getattr__ = late_names(__name__, "dataflow._old_names", "PrefetchOnGPUs")
+__getattr__ = old_names(__name__)

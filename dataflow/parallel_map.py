@@ -11,18 +11,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from ._batch import aggregate
-from ._checks import whole_number
-from ._late_names import late_names
-from ._map import copy_datapoint
-from ._stream import Stream
+from ._compat.old_names import old_names
+from ._compat.renamed import renamed_arguments
+from ._core.checks import whole_number
+from ._flows.batch import aggregate
+from ._flows.map import copy_datapoint
+from ._parallel.dispatch import Stream
+from ._parallel.pool_owner import PoolOwner
 from ._transport.pool import WorkerPool
-from ._transport.port import Port
-from ._transport.processes import ProcessPool
-from ._transport.threads import ThreadPool
+from ._transport.process_pool import ProcessPool
+from ._transport.thread_pool import ThreadPool
+from ._transport.worker_side import Port
 from .base import InfiniteLengthError, ProxyDataFlow, length_of, reset_all
-from .parallel import _MultiProcessZMQDataFlow, _PoolUser
-from .utils._deprecated import renamed_arguments
+from .parallel import _MultiProcessZMQDataFlow
 from .utils.argtools import log_once
 
 __all__ = [
@@ -70,7 +71,7 @@ def _map_and_batch(port: Port, code: tuple[Callable[[Any], Any], int], index: in
             held = []
 
 
-class _ParallelMapData(_PoolUser, ProxyDataFlow[Any]):
+class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
     """What the mappers over processes and over threads are."""
 
     map_func: Callable[[Any], Any]
@@ -394,4 +395,4 @@ class _MapToArray:
 MultiProcessMapData = MultiProcessMapDataZMQ
 MultiProcessMapAndBatchData = MultiProcessMapAndBatchDataZMQ
 
-__getattr__ = late_names(__name__, "dataflow._old_names", "ThreadedMapData")
+__getattr__ = old_names(__name__)

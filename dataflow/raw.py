@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ._checks import whole_number
+from ._compat.renamed import renamed_arguments
+from ._core.checks import whole_number
 from .base import DataFlow, RNGDataFlow, length_of
-from .utils._deprecated import renamed_arguments
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

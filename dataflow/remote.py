@@ -17,21 +17,21 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
-from ._checks import whole_number
-from ._late_names import late_names
+from ._compat.old_names import old_names
+from ._core.checks import whole_number
+from ._core.optional import require
+from ._parallel.source_reader import MAX_EMPTY
 from ._remote.curve import curve_of
 from ._remote.link import Link, Message
 from ._remote.wire import choose_format
-from ._transport.feed import MAX_EMPTY
 from .base import DataFlow, DataFlowReentrantGuard, reset_all
 from .utils import logger
-from .utils._optional import require
 from .utils.concurrency import DIE, ensure_proc_terminate
 from .utils.utils import get_tqdm
 
 __all__ = ["RemoteDataZMQ", "dump_dataflow_to_process_queue", "send_dataflow_zmq"]
 
-__getattr__ = late_names(__name__, "dataflow._old_names", "RemoteData", "serve_data")
+__getattr__ = old_names(__name__)
 
 _Key = str | bytes
 _SHOWN = 200  # sends that the average on the progress bar is of

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from ._map import MapData
+from ._flows.map import MapData
 from ._storage.disk_cache import DiskCacheData, write_index
 from ._storage.hdf5_read import HDF5Data
 from ._storage.hdf5_write import write_hdf5

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.parallel_helpers import ROOT
+from tests.helpers.parallel import ROOT
 
 BENCHMARKS = Path(ROOT) / "benchmarks"
 

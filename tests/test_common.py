@@ -37,7 +37,7 @@ from dataflow import (
 )
 from dataflow.base import LengthUnknownError, ReentrancyError
 from dataflow.utils import fix_rng_seed
-from tests.flows import NoLength, flow
+from tests.helpers.flows import NoLength, flow
 
 
 class Case(NamedTuple):

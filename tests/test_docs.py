@@ -13,8 +13,7 @@ import pytest
 
 import dataflow
 from dataflow import dataset, imgaug
-
-from . import run_page
+from tests.helpers import run_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("README.md")])

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import dataflow
-
-from .run_page import FLAGS
+from tests.helpers.run_page import FLAGS
 
 PACKAGE = Path(dataflow.__file__).parent
 FILES = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]

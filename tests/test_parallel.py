@@ -26,8 +26,7 @@ from dataflow.parallel import (
     _MultiProcessZMQDataFlow,
 )
 from dataflow.utils import fix_rng_seed
-
-from .parallel_helpers import (
+from tests.helpers.parallel import (
     LIMIT,
     METHODS,
     Count,

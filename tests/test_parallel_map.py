@@ -29,8 +29,7 @@ from dataflow.parallel_map import (
     MultiThreadMapData,
     _ParallelMapData,
 )
-
-from .parallel_helpers import (
+from tests.helpers.parallel import (
     LIMIT,
     METHODS,
     Augmentor,

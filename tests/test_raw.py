@@ -15,7 +15,7 @@ import dataflow.raw
 from dataflow import BatchData, DataFromGenerator, DataFromIterable, DataFromList, DataFromQueue, FakeData
 from dataflow.base import InfiniteLengthError
 from dataflow.common import RepeatedData
-from tests.flows import flow, values
+from tests.helpers.flows import flow, values
 
 
 def test_doctests() -> None:

@@ -30,9 +30,8 @@ from dataflow.parallel import MultiProcessRunnerZMQ
 from dataflow.remote import dump_dataflow_to_process_queue
 from dataflow.utils.concurrency import DIE
 from dataflow.utils.serialize import dumps, loads
-
-from .flows import Broken, NoLength, flow
-from .remote_helpers import Counting, Sender, free_address, logged, take
+from tests.helpers.flows import Broken, NoLength, flow
+from tests.helpers.remote import Counting, Sender, free_address, logged, take
 
 pytestmark = pytest.mark.timeout(50)
 SPAWN = multiprocessing.get_context("spawn")

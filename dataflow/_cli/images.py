@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._core.optional import require
 from .._storage.source import components
-from ..utils._optional import require
 
 __all__ = ["draw_grid"]
 

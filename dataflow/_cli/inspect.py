@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .._print import describe_datapoint
+from .._core.optional import require
+from .._flows.print import describe_datapoint
 from .._storage.source import components, human_size
-from ..utils._optional import require
 from ..utils.serialize import dumps
 from .files import Stored, open_stored
 from .images import draw_grid

@@ -8,7 +8,7 @@ import runpy
 import sys
 from typing import Any
 
-from .._tensorpack import install_as_tensorpack
+from .._compat.tensorpack import install_as_tensorpack
 
 __all__ = ["add"]
 

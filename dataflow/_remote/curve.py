@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..utils._optional import require
+from .._core.optional import require
 
 _KEY_LENGTH = 40  # characters in Z85, for 32 bytes
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .._errors import DataFlowTerminated
-from ..utils._optional import require
+from .._core.errors import DataFlowTerminated
+from .._core.optional import require
 from .curve import Curve
 from .watch import Watch
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .._core.optional import require
 from ..utils import logger
-from ..utils._optional import require
 
 
 class Watch:

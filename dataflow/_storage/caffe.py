@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .._core.optional import require
 from ..utils import logger
 from ..utils._caffe_pb import Datum
-from ..utils._optional import require
 
 __all__ = ["decode_datum"]
 

@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any
 
+from .._core.optional import require
 from ..base import RNGDataFlow
-from ..utils._optional import require
 from .atomic import new_directory
-from .order import order_of_pass
+from .reading import order_of_pass
 
 __all__ = ["DiskCacheData", "write_index"]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import whole_number
+from .._core.checks import whole_number
+from .._core.optional import require
 from ..base import RNGDataFlow
-from ..utils._optional import require
-from .order import order_of_pass
+from .reading import order_of_pass
 
 __all__ = ["BYTES_MARK", "PATHS_MARK", "HDF5Data", "dataset_paths"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils._optional import require
+from .._core.optional import require
 from .atomic import new_file
 from .hdf5_read import BYTES_MARK, PATHS_MARK
 from .source import Source

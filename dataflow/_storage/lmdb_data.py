@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .._map import MapData
+from .._flows.map import MapData
 from ..base import RNGDataFlow
 from ..utils import logger
 from ..utils.serialize import decoder, loads
 from ..utils.utils import get_tqdm
 from .lmdb_file import KEYS, Database, open_database
 from .lmdb_keys import FormattedKeys, Keys, PackedKeys, as_key, decode_keys
-from .located import located
+from .reading import error_at
 
 __all__ = ["LMDBData", "LMDBDataDecoder", "LMDBDatapoints", "deserialize_pair"]
 
@@ -101,7 +101,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             try:
                 self._keys = decode_keys(value or b"", self._allow_pickle)
             except ValueError as e:
-                raise located(e, f"{self._lmdb_path}: the list of keys under __keys__") from e
+                raise error_at(f"{self._lmdb_path}: the list of keys under __keys__", e) from e
         return self._keys
 
     @keys.setter
@@ -161,7 +161,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
                         if name != KEYS:
                             yield decode(value)
             except ValueError as e:
-                raise located(e, f"{self._lmdb_path}: the record {key or bytes(cursor.key())!r}") from e
+                raise error_at(f"{self._lmdb_path}: the record {key or bytes(cursor.key())!r}", e) from e
 
     def _keys_of_pass(self) -> Iterator[bytes]:
         keys = self.keys

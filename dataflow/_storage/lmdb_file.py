@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterable
 
-from ..utils._optional import require
+from .._core.optional import require
 from ..utils.serialize import dumps
 from .atomic import new_file, refuse_existing
 

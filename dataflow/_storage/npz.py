@@ -19,7 +19,7 @@ from ..utils._unpickle import loads_pickle
 from ..utils.serialize import decoder, encoding_of
 from ..utils.utils import get_tqdm
 from .atomic import new_file
-from .located import located
+from .reading import error_at
 
 __all__ = ["npz_encoding", "read_npz", "write_npz"]
 
@@ -64,7 +64,7 @@ def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no npz file {path}") from None
     except ValueError as e:
-        raise located(e, path) from e
+        raise error_at(path, e) from e
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as e:
         raise ValueError(f"{path} can't be read as an npz file: {e}") from e
     raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._core.optional import require
 from ..base import RNGDataFlow
-from ..utils._optional import require
-from .order import order_of_pass
+from .reading import order_of_pass
 
 __all__ = ["SVMLightData"]
 

@@ -14,14 +14,13 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, cast
 
-from .._checks import whole_number
+from .._core.checks import whole_number
+from .._core.optional import require
 from ..base import RNGDataFlow
-from ..utils._optional import require
 from ..utils.serialize import decoder, loads
 from ..utils.utils import get_tqdm
 from .atomic import new_file
-from .located import located
-from .order import order_of_pass
+from .reading import error_at, order_of_pass
 
 __all__ = ["TFRecordData", "is_gzipped", "is_tfrecord", "read_records", "write_records"]
 
@@ -220,7 +219,7 @@ class TFRecordData(RNGDataFlow[Any]):
             try:
                 dp = decode(payload)
             except ValueError as e:
-                raise located(e, f"{self.path}: record {number}") from e
+                raise error_at(f"{self.path}: record {number}", e) from e
             yield dp
             number += 1
             if number == size:
@@ -255,7 +254,7 @@ class TFRecordData(RNGDataFlow[Any]):
         try:
             return loads(payload, allow_pickle=self._allow_pickle)
         except ValueError as e:
-            raise located(e, f"{self.path}: record {number}") from e
+            raise error_at(f"{self.path}: record {number}", e) from e
 
 
 def _index(path: str) -> array[int]:

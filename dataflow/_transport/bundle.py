@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from .channel import DATA, DROPPED
 from .codec import encode
+from .connection import DATA, DROPPED
 
 SMALL = 2048
 """Bytes up to which a datapoint is small."""

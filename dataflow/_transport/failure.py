@@ -6,7 +6,7 @@ import pickle
 import traceback
 from typing import Any, NamedTuple
 
-from .._errors import DataFlowTerminated, WorkerError
+from .._core.errors import DataFlowTerminated, WorkerError
 
 
 class WorkerTraceback(Exception):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from .._errors import DataFlowTerminated
+from .._core.errors import DataFlowTerminated
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that ``close`` waits for workers to end by themselves, for all together."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.optional import require
 from ..base import RNGDataFlow
-from ..utils._optional import require
 
 
 def check_split(owner: object, name: str, names: Sequence[str]) -> None:

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from .._core.optional import require
 from ..utils import logger
-from ..utils._optional import require
 from ..utils._transfer import one_process_in, transfer
 from ..utils.fs import mkdir_p
 

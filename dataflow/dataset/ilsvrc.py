@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.optional import require
 from ..base import RNGDataFlow
 from ..utils import logger
-from ..utils._optional import require
 from ..utils.fs import get_dataset_path, mkdir_p
 from ..utils.loadcaffe import get_caffe_pb
 from ..utils.timer import timed_operation

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import as_rows
+from .._core.describe import Described
 from ._cv import Image
-from ._repr import Described
+from ._inputs import as_rows
 
 
 class BaseTransform(Described):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils._optional import require
+from .._core.optional import require
 
 UINT8 = np.dtype(np.uint8)  # comparing with this is faster than with np.uint8
 

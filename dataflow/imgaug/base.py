@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..utils._rng import LazyRng, get_rng, reseed_in_children
-from ._checks import check_axes, check_dtype
+from .._core.describe import bracketed
+from .._core.random_state import LazyRng, get_rng, reseed_in_children
 from ._cv import UINT8, Image
-from ._legacy import LegacyMethods
-from ._repr import bracketed
+from ._inputs import check_axes, check_dtype
+from ._old_interface import LegacyMethods
 from .transform import BaseTransform, LazyTransform, PhotometricTransform, TransformList
 
 __all__ = [

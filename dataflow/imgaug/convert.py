@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._checks import check_dtype, check_pixels
 from ._cv import UINT8, Image, opencv
+from ._inputs import check_dtype, check_pixels
 from ._pixels import in_float32
 from .base import PhotometricAugmentor
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import INTEGERS, int_pair, integer_range, number_range
+from .._core.checks import INTEGERS, integer_range, number_range
 from ._cv import INTER_LINEAR, Image, summary
+from ._inputs import int_pair
 from .base import ImageAugmentor, ImagePlaceholder
 from .misc import ResizeShortestEdge
 from .transform import (

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils._optional import require
-from ._checks import as_rows
+from .._core.optional import require
 from ._cv import Image
+from ._inputs import as_rows
 from .base import ImageAugmentor
 from .transform import Transform
 

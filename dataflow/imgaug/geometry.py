@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import number_range
+from .._compat.old_names import old_names
+from .._core.checks import number_range
 from ._cv import BORDER_CONSTANT, BORDER_REPLICATE, INTER_LINEAR, Image, opencv
 from .base import ImageAugmentor
 from .transform import CropTransform, TransformList, WarpAffineTransform
 
 __all__ = ["Affine", "Rotation", "RotationAndCropValid", "Shift"]
-
-TransformAugmentorBase = ImageAugmentor  # a name of old that programs take from here
 
 
 def _rotation(center: tuple[float, float], degrees: float, scale: float = 1.0) -> NDArray[np.float64]:
@@ -222,3 +221,6 @@ def _add_shear(mat: NDArray[Any], radians: float, cx: float, cy: float) -> None:
     mat[:, 1] = mat[:, 1] * cos + mat[:, 0] * sin
     mat[0, 2] = cx * (1 - mat[0, 0]) - cy * mat[0, 1]
     mat[1, 2] = -cx * mat[1, 0] + cy * (1 - mat[1, 1])
+
+
+__getattr__ = old_names(__name__)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils._deprecated import warn_renamed
-from ._checks import INTEGERS, check_pixels, integer_range, number_range
+from .._compat.renamed import warn_renamed
+from .._core.checks import INTEGERS, integer_range, number_range
 from ._cv import BORDER_REPLICATE, UINT8, Image, call, opencv
+from ._inputs import check_pixels
 from ._pixels import as_float32, by_level, channel_means, gray_of, in_float32, in_strips, saturate
 from .base import PhotometricAugmentor
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ._checks import probability
+from .._core.checks import probability
 from ._cv import Image
 from .base import ImageAugmentor, check_augmentor, check_augmentors
 from .transform import BaseTransform, NoOpTransform, TransformFactory, TransformList

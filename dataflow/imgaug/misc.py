@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._core.checks import number_range, probability
 from ..utils import logger
 from ..utils.argtools import shape2d
-from ._checks import number_range, probability
 from ._cv import INTER_LINEAR, Image
 from .base import ImageAugmentor
 from .transform import BaseTransform, FlipTransform, NoOpTransform, ResizeTransform, TransposeTransform

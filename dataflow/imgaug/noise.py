@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ._checks import check_pixels, integer_range
+from .._core.checks import integer_range
 from ._cv import UINT8, Image, opencv, summary
+from ._inputs import check_pixels
 from ._pixels import saturate
 from .base import PhotometricAugmentor
 

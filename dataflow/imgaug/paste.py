@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._checks import as_rows, int_pair
+from .._core.describe import Described
 from ._cv import BORDER_CONSTANT, Image, move, opencv, summary
-from ._repr import Described
+from ._inputs import as_rows, int_pair
 from .base import ImageAugmentor
 from .transform import Transform
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils._deprecated import renamed_arguments
+from .._compat.old_names import old_names
+from .._compat.renamed import renamed_arguments
+from .._core.describe import bracketed
 from ._base_transform import BaseTransform, Transform
-from ._checks import as_rows
 from ._cv import BORDER_CONSTANT, INTER_LINEAR, Image, move, nearest, opencv, resample, summary
-from ._repr import bracketed
+from ._inputs import as_rows
 
 __all__ = [
     "BaseTransform",
@@ -367,10 +368,4 @@ class LazyTransform(BaseTransform):
         return repr(self._transform)
 
 
-def __getattr__(name: str) -> Any:
-    """Return ``ImageAugmentor`` under an old name that programs take from this module."""
-    if name == "TransformAugmentorBase":
-        from .base import ImageAugmentor  # it stands on this module
-
-        return ImageAugmentor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = old_names(__name__)

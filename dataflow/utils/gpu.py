@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
+from .._compat.renamed import warn_renamed
 from . import logger
-from ._deprecated import warn_renamed
 
 __all__ = ["get_nr_gpu", "get_num_gpu"]
 

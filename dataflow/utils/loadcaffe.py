@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._core.optional import require
 from . import logger
 from ._caffe_pb import BlobProto, BlobShape, Datum, Message
-from ._optional import require
 
 __all__ = ["get_caffe_pb", "load_caffe"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._deprecated import renamed_arguments
+from .._compat.renamed import renamed_arguments
 
 __all__ = ["Accuracy", "BinaryStatistics", "OnlineMoments", "RatioCounter", "StatCounter"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .._core.optional import require
+from .._core.random_state import fix_rng_seed, get_rng
 from . import logger
-from ._optional import require
-from ._rng import fix_rng_seed, get_rng
 
 if TYPE_CHECKING:
     from tqdm import tqdm

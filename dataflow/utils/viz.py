@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._optional import require
+from .._core.optional import require
 from .fs import mkdir_p
 
 __all__ = [

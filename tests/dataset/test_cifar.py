@@ -14,8 +14,7 @@ import pytest
 from dataflow.dataset import Cifar10, Cifar100, CifarBase, cifar
 from dataflow.dataset._download import RemoteFile
 from dataflow.utils import fix_rng_seed
-
-from ..http_server import web_server
+from tests.helpers.http_server import web_server
 
 
 def string2(value: bytes) -> bytes:

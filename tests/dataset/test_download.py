@@ -13,8 +13,7 @@ import pytest
 
 from dataflow.dataset._download import RemoteFile, fetch, fetch_and_unpack
 from dataflow.utils import _transfer
-
-from ..http_server import web_server
+from tests.helpers.http_server import web_server
 
 CONTENT = random.Random(0).randbytes(200_000)
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()

@@ -13,8 +13,7 @@ from dataflow.dataset import FashionMnist, Mnist
 from dataflow.dataset._download import RemoteFile
 from dataflow.dataset.mnist import extract_images, extract_labels, maybe_download
 from dataflow.utils import fix_rng_seed
-
-from ..http_server import web_server
+from tests.helpers.http_server import web_server
 
 SIZES = {"train": 7, "t10k": 3}
 

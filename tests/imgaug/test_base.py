@@ -17,10 +17,10 @@ import pytest
 
 import dataflow.utils
 from dataflow import imgaug
+from dataflow._core import random_state
 from dataflow.imgaug import AugmentorList, ImageAugmentor, PhotometricAugmentor
 from dataflow.imgaug.base import ImagePlaceholder
 from dataflow.imgaug.transform import LazyTransform, NoOpTransform, TransformFactory, TransformList
-from dataflow.utils import _rng
 
 from .zoo import ZOO, image, seeded
 
@@ -170,10 +170,10 @@ def test_spawned_processes_draw_differently() -> None:
 def test_workers_with_a_fixed_seed() -> None:
     dataflow.utils.fix_rng_seed(7)
     augmentor = AugmentorList([Draw(), imgaug.Identity()])
-    state = _rng.process_state()
+    state = random_state.process_state()
 
     def worker(index: int) -> Any:
-        _rng.enter_worker(state, index)
+        random_state.enter_worker(state, index)
         return draws(augmentor)
 
     expected = [float(np.float32(x)) for x in np.random.RandomState(7).uniform(0, 1, 3)]
@@ -189,7 +189,7 @@ def test_copies_go_on_with_the_same_stream() -> None:
     for twin in twins:
         assert draws(twin) == expected
         assert vars(twin).keys() == {"size", "rng"}
-        assert id(twin) in _rng._reseeded
+        assert id(twin) in random_state._reseeded
 
 
 def test_copies_have_all_attributes_of_users() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow._transport.bundle import SMALL, Large, compact, dumps, loads
-from dataflow._transport.channel import DATA, DROPPED
-from tests.parallel_helpers import same
+from dataflow._transport.connection import DATA, DROPPED
+from tests.helpers.parallel import same
 
 NUMBERS = (
     st.none()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dataflow._transport import codec
-from tests.parallel_helpers import same
+from tests.helpers.parallel import same
 
 
 def back(obj: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from dataflow._transport.failure import Failure, WorkerTraceback, describe_failure, rebuild
 from dataflow.base import DataFlowTerminated, WorkerError
-from tests.parallel_helpers import LockedError, UnfriendlyError
+from tests.helpers.parallel import LockedError, UnfriendlyError
 
 
 def sent(e: BaseException) -> BaseException:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from dataflow._transport import processes, shm
+from dataflow._transport import process_pool, shared_memory
 from dataflow.base import WorkerError
 from dataflow.parallel import MultiProcessRunner, MultiProcessRunnerZMQ, MultiThreadRunner
 from dataflow.parallel_map import MultiProcessMapAndBatchData, MultiProcessMapData, MultiThreadMapData
-from tests.parallel_helpers import (
+from tests.helpers.parallel import (
     FAULTS,
     LIMIT,
     METHODS,
@@ -322,7 +322,7 @@ def fallback(request: Any, monkeypatch: Any) -> str:
         if request.param in (name, "all"):
             monkeypatch.setenv(name, "1")
     if request.param in ("no memory", "all"):
-        monkeypatch.setattr(processes, "new_memory", lambda: None)
+        monkeypatch.setattr(process_pool, "new_memory", lambda: None)
     return str(request.param)
 
 
@@ -374,7 +374,7 @@ def test_a_limit_on_the_size_of_files(size: int, caplog: Any, monkeypatch: Any) 
             assert len(kept) == 30 and all((a == i).all() for i, a in kept)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    if size < shm._SMALLEST:
+    if size < shared_memory._SMALLEST:
         assert caplog.text.count("no shared memory") <= 1
 
 

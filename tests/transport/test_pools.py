@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from dataflow._transport import process, shared
-from dataflow._transport.channel import DATA, END
-from dataflow._transport.process import choose_context, pidfd_of
-from dataflow._transport.processes import ProcessPool
-from dataflow._transport.shared import RecordLock
-from dataflow._transport.threads import ThreadPool
+from dataflow._transport import launch, shared_pool
+from dataflow._transport.connection import DATA, END
+from dataflow._transport.launch import choose_context, pidfd_of
+from dataflow._transport.process_pool import ProcessPool
+from dataflow._transport.shared_pool import RecordLock
+from dataflow._transport.thread_pool import ThreadPool
 from dataflow.base import DataFlowTerminated, WorkerError
 from dataflow.parallel import MultiProcessRunner
-from tests.parallel_helpers import Count, Unsized, nothing_left, wait_until, within
+from tests.helpers.parallel import Count, Unsized, nothing_left, wait_until, within
 
 
 def echo(port: Any, code: Any, index: int) -> None:
@@ -104,9 +104,9 @@ def test_workers_are_closed_at_the_end_even_if_nobody_refers_to_the_pool() -> No
     pids = [w.process.pid for w in pool.workers]
     del pool
     gc.collect()
-    assert len(process._to_close) >= 1
-    process.close_all()
-    assert not process._to_close
+    assert len(launch._to_close) >= 1
+    launch.close_all()
+    assert not launch._to_close
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -182,7 +182,7 @@ def test_without_memfd_the_lock_is_a_file(monkeypatch: Any) -> None:
 
 
 def test_without_record_locks_there_is_another(monkeypatch: Any) -> None:
-    monkeypatch.setattr(shared.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shared_pool.importlib.util, "find_spec", lambda name: None)
     with MultiProcessRunner(Count(20, 50_000), 5, 2) as df:
         for _ in range(3):
             assert len(list(df)) == 20
@@ -248,7 +248,7 @@ def test_ctrl_c_in_a_thread_that_starts_workers_is_not_lost() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *args: came.append(1))
     try:
-        with process._sigint_deferred():
+        with launch._sigint_deferred():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
             assert not came

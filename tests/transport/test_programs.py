@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.parallel_helpers import LIMIT, METHODS, Program, wait_gone, within
+from tests.helpers.parallel import LIMIT, METHODS, Program, wait_gone, within
 
 HEAD = """
 import os, sys, time

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parallel_helpers import ROOT
+from tests.helpers.parallel import ROOT
 
 
 @pytest.mark.timeout(120)

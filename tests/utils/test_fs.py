@@ -11,8 +11,7 @@ import pytest
 
 from dataflow.utils import _transfer, argtools
 from dataflow.utils.fs import download, get_dataset_path, mkdir_p, normpath, recursive_walk
-
-from ..http_server import web_server
+from tests.helpers.http_server import web_server
 
 CONTENT = random.Random(0).randbytes(300_000)
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import dataflow.utils
+from dataflow._core.optional import require
 from dataflow.utils import (
     change_env,
     execute_only_once,
@@ -17,7 +18,6 @@ from dataflow.utils import (
     get_tqdm,
     humanize_time_delta,
 )
-from dataflow.utils._optional import require
 from dataflow.utils.utils import find_library_full_path, get_tqdm_kwargs
 
 

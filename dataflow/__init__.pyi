@@ -1,0 +1,62 @@
+# The public names, each with its module. Type checkers read them here, and __init__.py loads them from here.
+
+from . import dataset as dataset
+from . import imgaug as imgaug
+from . import utils as utils
+from ._compat.tensorpack import install_as_tensorpack as install_as_tensorpack
+from .base import DataFlow as DataFlow
+from .base import DataFlowTerminated as DataFlowTerminated
+from .base import ProxyDataFlow as ProxyDataFlow
+from .base import RNGDataFlow as RNGDataFlow
+from .base import WorkerError as WorkerError
+from .common import BatchData as BatchData
+from .common import BatchDataByShape as BatchDataByShape
+from .common import CacheData as CacheData
+from .common import ConcatData as ConcatData
+from .common import FixedSizeData as FixedSizeData
+from .common import JoinData as JoinData
+from .common import LocallyShuffleData as LocallyShuffleData
+from .common import MapData as MapData
+from .common import MapDataComponent as MapDataComponent
+from .common import PrintData as PrintData
+from .common import RandomChooseData as RandomChooseData
+from .common import RandomMixData as RandomMixData
+from .common import RepeatedData as RepeatedData
+from .common import RepeatedDataPoint as RepeatedDataPoint
+from .common import SelectComponent as SelectComponent
+from .common import TestDataSpeed as TestDataSpeed
+from .format import CaffeLMDB as CaffeLMDB
+from .format import HDF5Data as HDF5Data
+from .format import LMDBData as LMDBData
+from .format import LMDBDataDecoder as LMDBDataDecoder
+from .format import SVMLightData as SVMLightData
+from .image import AugmentImageComponent as AugmentImageComponent
+from .image import AugmentImageComponents as AugmentImageComponents
+from .image import AugmentImageCoordinates as AugmentImageCoordinates
+from .image import ImageFromFile as ImageFromFile
+from .parallel import MultiProcessPrefetchData as MultiProcessPrefetchData
+from .parallel import MultiProcessRunner as MultiProcessRunner
+from .parallel import MultiProcessRunnerZMQ as MultiProcessRunnerZMQ
+from .parallel import MultiThreadPrefetchData as MultiThreadPrefetchData
+from .parallel import MultiThreadRunner as MultiThreadRunner
+from .parallel import PrefetchData as PrefetchData
+from .parallel import PrefetchDataZMQ as PrefetchDataZMQ
+from .parallel_map import MultiProcessMapAndBatchData as MultiProcessMapAndBatchData
+from .parallel_map import MultiProcessMapAndBatchDataZMQ as MultiProcessMapAndBatchDataZMQ
+from .parallel_map import MultiProcessMapData as MultiProcessMapData
+from .parallel_map import MultiProcessMapDataZMQ as MultiProcessMapDataZMQ
+from .parallel_map import MultiThreadMapData as MultiThreadMapData
+from .raw import DataFromGenerator as DataFromGenerator
+from .raw import DataFromIterable as DataFromIterable
+from .raw import DataFromList as DataFromList
+from .raw import DataFromQueue as DataFromQueue
+from .raw import FakeData as FakeData
+from .remote import RemoteDataZMQ as RemoteDataZMQ
+from .remote import send_dataflow_zmq as send_dataflow_zmq
+from .serialize import HDF5Serializer as HDF5Serializer
+from .serialize import LMDBSerializer as LMDBSerializer
+from .serialize import NumpySerializer as NumpySerializer
+from .serialize import TFRecordSerializer as TFRecordSerializer
+
+__version__: str
+__all__: list[str]

@@ -1,1 +1,0 @@
-"""A folder for ``sys.path``: the package ``tensorpack`` in it is this library. See ``_tensorpack.py``."""

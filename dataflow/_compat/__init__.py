@@ -1,0 +1,7 @@
+"""Everything that exists only for old programs: names, keywords, module paths, tensorpack. See README.md.
+
+The library itself uses two modules of this room, which load nothing else:
+
+- ``renamed``: a decorator for functions whose keywords had other names
+- ``old_names``: names that a module had
+"""

@@ -1,0 +1,45 @@
+"""Let old programs import this library by the name of tensorpack."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+__all__ = ["install_as_tensorpack"]
+
+# A folder on sys.path, and not a hook: it also reaches worker processes that are started afresh.
+_FOLDER = Path(__file__).parent / "as_tensorpack"
+_OURS = str(_FOLDER / "tensorpack" / "__init__.py")
+
+
+def install_as_tensorpack(*, override: bool = False) -> None:
+    """Have ``import tensorpack`` give this library from now on, in this process and its workers.
+
+    Then ``from tensorpack.dataflow import *``, ``from tensorpack import imgaug, logger``,
+    ``from tensorpack.utils import ...`` and the like import the modules of ``dataflow``: the same objects, by
+    another name. Names of earlier releases come with ``*``, too. Nothing on disk is changed.
+
+    Args:
+        override: do so even where a tensorpack is installed, which can't be imported then.
+
+    Raises:
+        RuntimeError: a tensorpack has been imported already; or one is installed, and ``override`` is not
+            set.
+    """
+    loaded = sys.modules.get("tensorpack")
+    if loaded is not None:
+        if loaded.__file__ == _OURS:
+            return
+        raise RuntimeError(
+            f"install_as_tensorpack: {loaded.__file__} has been imported already. Call this before that"
+        )
+    spec = importlib.util.find_spec("tensorpack")
+    if spec is not None and spec.origin == _OURS:
+        return
+    if spec is not None and not override:
+        raise RuntimeError(
+            f"install_as_tensorpack: a tensorpack is installed at {spec.origin}. Pass override=True to "
+            "import this library in its place, in this process only"
+        )
+    sys.path.insert(0, str(_FOLDER))

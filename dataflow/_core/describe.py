@@ -1,0 +1,143 @@
+"""How objects print: dataflows and augmentors, as the calls that make them."""
+
+from __future__ import annotations
+
+import inspect
+import pprint
+import reprlib
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+_MISSING = object()
+_ALSO = ("ds", "df_lists", "probs")  # shown even when they are no constructor arguments
+_MAX_LINES = 20  # of an argument whose own repr has several
+
+
+class _Short(reprlib.Repr):
+    """Cuts what is long: after some lines if it is laid out in lines, such as augmentors are.
+
+    Of arrays, also in lists, it tells no more than dtype and shape.
+    """
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if hasattr(x, "shape") and hasattr(x, "dtype"):
+            return f"<{type(x).__name__} {x.dtype} {tuple(x.shape)}>"
+        lines = _text(x).splitlines()
+        if len(lines) < 2:
+            return super().repr_instance(x, level)
+        return "\n".join(lines[:_MAX_LINES] + ["..."] * (len(lines) > _MAX_LINES))
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # a class of the user's may raise anything; a repr must not
+        return ""
+
+
+_short = _Short()
+_short.maxstring = _short.maxother = 60
+
+
+def describe(obj: Any, nested: type) -> str:
+    """Return ``Class(argument=value, ...)``, ``nested`` instances on lines of their own.
+
+    Arguments are those of the constructor that have an attribute of the same name (or with a leading
+    underscore), so a subclass gets a useful repr without doing anything.
+    """
+    names = _constructor_arguments(type(obj))
+    names += [name for name in _ALSO if name not in names and name in vars(obj)]
+    plain: list[str] = []
+    blocks: list[str] = []
+    for name in names:
+        value = _attribute(obj, name)
+        if value is _MISSING:
+            continue
+        if isinstance(value, nested):
+            blocks.append(f"{name}={value!r}")
+        elif isinstance(value, list | tuple) and any(isinstance(v, nested) for v in value):
+            items = ",\n".join(repr(v) if isinstance(v, nested) else _value(v) for v in value)
+            blocks.append(f"{name}=[\n{textwrap.indent(items, '  ')}]")
+        else:
+            text = _value(value)
+            (blocks if "\n" in text else plain).append(f"{name}={text}")
+    head = type(obj).__name__
+    if not blocks:
+        return f"{head}({', '.join(plain)})"
+    if plain:
+        blocks.append(", ".join(plain))
+    body = textwrap.indent(",\n".join(blocks), "  ")
+    return f"{head}(\n{body})"
+
+
+def _constructor_arguments(cls: type) -> list[str]:
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def _attribute(obj: Any, name: str) -> Any:
+    for candidate in (name, "_" + name):
+        try:
+            value = getattr(obj, candidate)
+        except Exception:  # a property of the user's may raise anything; a repr must not
+            continue
+        if not (inspect.ismethod(value) and value.__self__ is obj):  # size() is no argument called size
+            return value
+    return _MISSING
+
+
+def _value(value: Any) -> str:
+    """Return a short text for one argument."""
+    if inspect.isroutine(value):
+        return getattr(value, "__qualname__", repr(value)).replace("<locals>.", "")
+    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > 6:
+        return f"<{type(value).__name__} of {len(value)}>"
+    return _short.repr(value)
+
+
+class Described:
+    """An object that prints as the call that makes it, from attributes named like constructor arguments."""
+
+    def _init(self, params: Mapping[str, Any]) -> None:
+        """Store constructor arguments under their own names.
+
+        Args:
+            params: mostly ``locals()`` of ``__init__``. ``self`` and names that begin with ``_`` are not.
+        """
+        for name, value in params.items():
+            if name != "self" and not name.startswith("_"):
+                setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        """Return ``imgaug.Class(argument=value, ...)`` without the arguments that have their default."""
+        cls = type(self)
+        shown = []
+        if cls.__init__ is not object.__init__:
+            for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+                if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not hasattr(
+                    self, parameter.name
+                ):
+                    return object.__repr__(self)
+                value = getattr(self, parameter.name)
+                if not _same(value, parameter.default):
+                    shown.append(f"{parameter.name}={pprint.pformat(value)}")
+        return f"imgaug.{cls.__name__}({', '.join(shown)})"
+
+
+def bracketed(name: str, items: Iterable[object]) -> str:
+    """Return ``imgaug.name([...])`` with one item a line."""
+    lines = ",\n".join("  " + repr(item).replace("\n", "\n  ") for item in items)
+    return f"imgaug.{name}([\n{lines}])"
+
+
+def _same(value: Any, default: Any) -> bool:
+    # 0 and 0.0 are equal, but not the same as a bound of Clip; an array compares to an array
+    if type(value) is not type(default) or isinstance(value, np.ndarray):
+        return False
+    return bool(value == default)
