@@ -1,4 +1,4 @@
-"""Sources that read files: LMDB, HDF5, Caffe, SVMlight."""
+"""LMDB databases: read by LMDBData, written by LMDBSerializer."""
 
 from __future__ import annotations
 
@@ -8,36 +8,24 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
-import h5py
 import lmdb
 import numpy as np
 import pytest
-from sklearn.datasets import dump_svmlight_file
 
-from dataflow import CaffeLMDB, HDF5Data, LMDBData, LMDBDataDecoder, LMDBSerializer, MapData, SVMLightData
-from dataflow.utils.loadcaffe import get_caffe_pb
+from dataflow import (
+    DataFromList,
+    LMDBData,
+    LMDBDataDecoder,
+    LMDBSerializer,
+    MapData,
+)
+from dataflow._storage import lmdb_file
 from dataflow.utils.serialize import UnsafePickleError, dumps
-
-
-def database(path: Path, records: dict[bytes, bytes], subdir: bool = False) -> str:
-    """Write an LMDB database as other programs do."""
-    with lmdb.open(str(path), subdir=subdir, map_size=1 << 26) as env, env.begin(write=True) as txn:
-        for key, value in records.items():
-            txn.put(key, value)
-    return str(path)
-
-
-def numbered(n: int, form: str = "{:08d}") -> dict[bytes, bytes]:
-    return {form.format(i).encode(): b"value %d" % i for i in range(n)}
-
-
-def pairs(records: dict[bytes, bytes]) -> list[list[bytes]]:
-    return [[key, records[key]] for key in sorted(records)]
+from tests.helpers.storage import Source, database, numbered, pairs, read_all, same
 
 
 class TestLMDBData:
@@ -214,10 +202,6 @@ print(seconds, peak() - before)
         assert seconds < 0.5 and mebibytes < 150
 
 
-def read_all(ds: Iterable[Any], queue: Any) -> None:
-    queue.put(sorted(ds))
-
-
 class TestLMDBDataDecoder:
     def test_decodes_and_drops(self, tmp_path: Path) -> None:
         data = LMDBData(database(tmp_path / "db", numbered(4)), shuffle=False)
@@ -230,157 +214,87 @@ def odd_only(key: bytes, value: bytes) -> list[Any] | None:
     return [int(key), value] if int(key) % 2 else None
 
 
-class TestCaffeLMDB:
-    def test_all_kinds_of_data(self, tmp_path: Path) -> None:
-        image = np.random.RandomState(0).randint(0, 256, (4, 5, 3), np.uint8)
-        planes = image.transpose(2, 0, 1)
-        Datum = get_caffe_pb().Datum
-        encoded = cv2.imencode(".png", image)[1].tobytes()
-        raw = Datum(channels=3, height=4, width=5, data=planes.tobytes(), label=-2)
-        floats = Datum(channels=3, height=4, width=5, float_data=planes.ravel() / 2, label=3)
-        packed = Datum(data=encoded, encoded=True, label=5)
-        records = {b"%08d" % i: d.SerializeToString() for i, d in enumerate((raw, floats, packed))}
-        path = database(tmp_path / "db", records)
-        first, second, third = CaffeLMDB(path, shuffle=False)
-        assert [first[1], second[1], third[1]] == [-2, 3, 5]
-        assert first[0].dtype == np.uint8 and second[0].dtype == np.float32
-        for found in (first[0], second[0] * 2, third[0]):
-            assert found.shape == (4, 5, 3) and (found == image).all()
-        first[0][:] = 0  # writable
-        assert len(list(CaffeLMDB(path, keys="{:0>8d}"))) == 3
+class TestLMDBSerializer:
+    def test_what_is_in_the_database(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "x")
+        LMDBSerializer.save(DataFromList([[i] for i in range(3)], shuffle=False), path)
+        with lmdb.open(path, subdir=False, lock=False) as env, env.begin() as txn:
+            keys = [b"00000000", b"00000001", b"00000002"]
+            assert dict(txn.cursor()) == {
+                **{k: dumps([i]) for i, k in enumerate(keys)},
+                b"__keys__": dumps(keys),
+            }
 
-    def test_a_bad_record_is_left_out(self, tmp_path: Path) -> None:
-        wrong_size = get_caffe_pb().Datum(channels=3, height=9, width=9, data=b"abc")
-        records = {
-            b"0": b"\xff\xff\xff noise",
-            b"1": wrong_size.SerializeToString(),
-            b"2": get_caffe_pb()
-            .Datum(channels=1, height=1, width=1, data=b"\7", label=1)
-            .SerializeToString(),
-        }
-        [[image, label]] = CaffeLMDB(database(tmp_path / "db", records), shuffle=False)
-        assert image.tolist() == [[[7]]] and label == 1
-
-
-@pytest.fixture
-def hdf5(tmp_path: Path) -> str:
-    """37 rows, in chunks of 4 and 5 and in one piece."""
-    path = str(tmp_path / "data.h5")
-    with h5py.File(path, "w") as f:
-        f.create_dataset("images", data=np.arange(37 * 6, dtype=np.uint8).reshape(37, 2, 3), chunks=(4, 2, 3))
-        f.create_dataset("deep/labels", data=np.arange(37), chunks=(5,), compression="gzip")
-        f.create_dataset("weights", data=np.linspace(0, 1, 37))
-        f.create_dataset("short", data=np.zeros(5))
-        f.create_dataset("scalar", data=1)
-        f.create_dataset("names", data=[f"row {i}" for i in range(37)], dtype=h5py.string_dtype())
-    return path
-
-
-class TestHDF5Data:
-    def test_in_order(self, hdf5: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        for block in (1, 50, 1 << 20):
-            monkeypatch.setattr("dataflow._storage.hdf5_read._BLOCK_BYTES", block)
-            ds = HDF5Data(hdf5, ["images", "deep/labels", "names"], shuffle=False)
-            rows = list(ds)
-            assert len(ds) == len(rows) == 37 and [row[1] for row in rows] == list(range(37))
-            assert all((row[0] == np.arange(6).reshape(2, 3) + 6 * i).all() for i, row in enumerate(rows))
-            assert isinstance(rows[0][1], np.int64) and rows[3][2] == "row 3"
-            for row in rows:
-                row[0][:] = 0  # of each its own
-                assert not any(np.shares_memory(row[0], other[0]) for other in rows if other is not row)
-
-    def test_the_order_of_a_seed(self, hdf5: str, seed: None) -> None:
-        ds = HDF5Data(hdf5, ["deep/labels"])
-        ds.reset_state()
-        rng = np.random.RandomState(42)
-        for _ in range(2):
-            assert [int(row[0]) for row in ds] == rng.permutation(37).tolist()
-
-    @pytest.mark.parametrize("buffer_bytes", [1, 60, 200])
-    def test_larger_than_the_buffer(
-        self, hdf5: str, buffer_bytes: int, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("pieces", [10, 3])
+    def test_a_map_that_has_to_grow(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
     ) -> None:
-        monkeypatch.setattr("dataflow._storage.hdf5_read._BLOCK_BYTES", 20)
-        ds = HDF5Data(hdf5, ["deep/labels", "images"], buffer_bytes=buffer_bytes)
-        passes = [[int(row[0]) for row in ds] for _ in range(3)]
-        assert all(sorted(p) == list(range(37)) for p in passes)
-        assert passes[0] != passes[1] != passes[2] and passes[0] != sorted(passes[0])
-        assert all((image == np.arange(6).reshape(2, 3) + 6 * label).all() for label, image in ds)
+        monkeypatch.setattr(lmdb_file, "_FIRST_MAP_SIZE", 64 << 10)
+        monkeypatch.setattr(lmdb_file, "_PENDING_BYTES", 100_000)
+        data = [[i, bytes([i]) * 30_000] for i in range(40)]
+        path = str(tmp_path / "x")
+        LMDBSerializer.save(DataFromList(data, shuffle=False), path, write_frequency=pieces)
+        assert list(LMDBSerializer.load(path, shuffle=False)) == data
 
-    def test_memory_stays_flat(self, tmp_path: Path) -> None:
-        path = str(tmp_path / "large.h5")
-        with h5py.File(path, "w") as f:
-            rows = f.create_dataset("rows", (4000, 50_000), np.uint8, chunks=(5, 50_000))
-            for begin in range(0, 4000, 500):
-                rows[begin : begin + 500] = 1
-        code = """
-import sys, resource, h5py
-from dataflow import HDF5Data
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before = peak()
-for shuffle in (False, True):
-    rows = HDF5Data(sys.argv[1], ["rows"], shuffle, buffer_bytes=8 << 20)
-    assert sum(int(row[0].sum()) for row in rows) == 2 * 10**8
-print(peak() - before)
-"""
-        out = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
-        assert out.returncode == 0, out.stderr
-        assert float(out.stdout) < 60  # of 200 MB
+    def test_directories(self, tmp_path: Path) -> None:
+        path = tmp_path / "db"
+        path.mkdir()
+        LMDBSerializer.save(Source(3), str(path))
+        assert os.listdir(path) == ["data.mdb"]
+        assert sorted(LMDBSerializer.load(path)) == [[0], [1], [2]]
+        df = Source()
+        with pytest.raises(FileExistsError):
+            LMDBSerializer.save(df, str(path))
+        assert df.taken == 0
 
-    @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_other_processes(self, hdf5: str, method: str) -> None:
-        ds = HDF5Data(hdf5, ["deep/labels", "weights"])
-        ds.reset_state()
-        list(ds)
-        context = multiprocessing.get_context(method)
-        queue: Any = context.Queue()
-        processes = [context.Process(target=read_all, args=(ds, queue)) for _ in range(2)]
-        for process in processes:
-            process.start()
-        results = [queue.get(timeout=30) for _ in processes]
-        for process in processes:
-            process.join()
-        assert results == [sorted(ds)] * 2
+    def test_more_than_were_announced_stay_in_order(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = str(tmp_path / "x")
+        lmdb_file.write_database(path, [b"%d" % i for i in range(30)], 10, 5)
+        key = lmdb_file._key
+        keys = [key(i, 8) for i in (0, 1, 10**8 - 1, 10**8, 10**8 + 1, 10**9, 10**12)]
+        assert all(a < b for a, b in pairwise(keys)) and keys[:2] == [b"00000000", b"00000001"]
+        assert key(10**8, 9) == b"100000000"
 
-    def test_errors(self, hdf5: str, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"nothing\.h5"):
-            HDF5Data(str(tmp_path / "nothing.h5"), ["a"])
-        with pytest.raises(ValueError, match=r"no dataset 'images2', only .*'deep/labels'"):
-            HDF5Data(hdf5, ["images2"])
-        with pytest.raises(ValueError, match=r"equal lengths.*'short': 5"):
-            HDF5Data(hdf5, ["images", "short"])
-        for path in ("scalar", "deep"):
-            with pytest.raises(ValueError, match="not a dataset with rows"):
-                HDF5Data(hdf5, [path])
-        with pytest.raises(TypeError, match="expected a list of paths"):
-            HDF5Data(hdf5, "images")
-        with pytest.raises(ValueError, match="at least one"):
-            HDF5Data(hdf5, [])
-        (tmp_path / "bad.h5").write_bytes(b"x" * 1000)
-        with pytest.raises(ValueError, match=r"bad\.h5 can't be read as an HDF5 file"):
-            HDF5Data(str(tmp_path / "bad.h5"), ["a"])
+    def test_old_releases(self, tmp_path: Path) -> None:
+        """Values and keys as every release wrote them."""
+        data = [[i, np.full((3, 3), i, np.uint8), "text", {"a": (i,)}] for i in range(12)]
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            for form in ("{:08d}", "{}"):
+                path = str(tmp_path / f"{protocol}{form}")
+                with lmdb.open(path, subdir=False, map_size=1 << 24) as env, env.begin(write=True) as txn:
+                    keys = [form.format(i).encode() for i in range(12)]
+                    for key, dp in zip(keys, data, strict=True):
+                        txn.put(key, pickle.dumps(dp, protocol))
+                    txn.put(b"__keys__", pickle.dumps(keys, protocol))
+                found = sorted(LMDBSerializer.load(path), key=lambda dp: dp[0])
+                assert same(found, data)
+                found = list(LMDBSerializer.load(path, shuffle=False))
+                assert same(found, [data[int(key)] for key in sorted(keys)])
 
+    def test_nothing_in_a_value_is_executed(self, tmp_path: Path) -> None:
+        made = tmp_path / "made"
+        path = str(tmp_path / "x")
+        with lmdb.open(path, subdir=False, map_size=1 << 20) as env, env.begin(write=True) as txn:
+            txn.put(b"00000000", b"cos\nmkdir\n(V" + str(made).encode() + b"\ntR.")
+        for shuffle in (False, True):
+            with pytest.raises(
+                UnsafePickleError, match=r"x: the record b'00000000'.*os\.mkdir.*allow_pickle=True"
+            ):
+                list(LMDBSerializer.load(path, shuffle=shuffle))
+        assert not made.exists()
+        assert list(LMDBSerializer.load(path, allow_pickle=True)) == []  # None discards
+        assert made.exists()
 
-class TestSVMLightData:
-    def test_rows(self, tmp_path: Path, seed: None) -> None:
-        x = np.random.RandomState(0).rand(7, 5) * (np.random.RandomState(1).rand(7, 5) > 0.6)
-        path = str(tmp_path / "data.svm")
-        dump_svmlight_file(x, np.arange(7), path)
-        ds = SVMLightData(path, shuffle=False)
-        rows = list(ds)
-        assert len(ds) == 7 and np.allclose([row for row, _ in rows], x)
-        assert isinstance(rows[2][1], np.float64) and [y for _, y in rows] == list(range(7))
-        assert rows[0][0].dtype == np.float64 and ds.X.nnz == np.count_nonzero(x)
-        shuffled = SVMLightData(path)
-        shuffled.reset_state()
-        assert [y for _, y in shuffled] == np.random.RandomState(42).permutation(7).tolist()
-
-    def test_errors(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError, match=r"nothing\.svm"):
-            SVMLightData(str(tmp_path / "nothing.svm"))
-        (tmp_path / "bad").write_text("one two:three\n")
-        with pytest.raises(ValueError, match="bad is not an SVMlight file"):
-            SVMLightData(str(tmp_path / "bad"))
+    def test_a_damaged_value_is_named(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "x")
+        with lmdb.open(path, subdir=False, map_size=1 << 20) as env, env.begin(write=True) as txn:
+            txn.put(b"1", dumps([1]))
+            txn.put(b"2", b"\xdc\xff\xff")
+        for shuffle in (False, True):
+            with pytest.raises(ValueError, match=r"x: the record b'2'.*damaged"):
+                list(LMDBSerializer.load(path, shuffle=shuffle))
 
 
 def test_serializer_reads_through_the_same_database(tmp_path: Path) -> None:
