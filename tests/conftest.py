@@ -14,6 +14,14 @@ hypothesis.settings.register_profile("deterministic", derandomize=True, deadline
 hypothesis.settings.load_profile("deterministic")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count as slow what starts an interpreter for each worker: ``fork`` does the same sooner."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and {"spawn", "forkserver"} & set(map(str, parameters.params.values())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _random_state_of_the_process() -> Iterator[None]:
     """Undo a test's ``fix_rng_seed`` and ``enter_worker``."""

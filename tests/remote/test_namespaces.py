@@ -17,7 +17,7 @@ import pytest
 import zmq
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(50)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(50)]
 
 
 class Machine(NamedTuple):

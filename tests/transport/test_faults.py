@@ -36,6 +36,8 @@ from tests.helpers.parallel import (
     within,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def runner_zmq(fault: Any, method: str) -> Any:
     return MultiProcessRunnerZMQ(FaultyFlow(fault), 1, start_method=method)

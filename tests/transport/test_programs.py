@@ -13,6 +13,8 @@ import pytest
 
 from tests.helpers.parallel import LIMIT, METHODS, Program, wait_gone, within
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import os, sys, time
 import numpy as np
