@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Do what the README tells a newcomer to do, and fail if any of it fails.
+"""Do what the README tells a newcomer to do, soak the parallel classes, and fail if any of it fails.
 
 The commands are read from the README: the blocks below lines ``<!-- run: NAME -->``. Each runs in a copy of
 this checkout and in a new, empty virtual environment, both in a temporary folder. All that it takes is Python
@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ["main job", "style and types", "tests"]
+SOAK = 'python -m pip install -e ".[test]" && python benchmarks/soak.py --seconds {}'
 # what a fresh clone does not have
 NOT_COPIED = (".git", ".hypothesis", ".tox", ".venv", ".*_cache", "*.egg-info", "__pycache__", "build")
 
@@ -48,20 +50,26 @@ def run(command: str, folder: Path) -> bool:
     return subprocess.run(shell, cwd=checkout, env=env, stdin=subprocess.DEVNULL).returncode == 0
 
 
-def main() -> int:
-    """Run all steps, also after a failure; return the exit status."""
-    found = commands((ROOT / "README.md").read_text(encoding="utf-8"))
+def run_all(steps: Mapping[str, str]) -> int:
+    """Run the command of each step, also after a failure; return the exit status."""
     status = 0
-    for step in STEPS:
-        print(f"\n=== {step}\n{found[step].strip()}\n", flush=True)
+    for number, (step, command) in enumerate(steps.items(), 1):
+        print(f"\n=== {step}\n{command.strip()}\n", flush=True)
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="dataflow-ci-") as folder:
-            succeeded = run(found[step], Path(folder))
+            succeeded = run(command, Path(folder))
         status = status if succeeded else 1
-        if step != STEPS[-1]:
+        if number < len(steps):  # the last one's own summary ends the output
             seconds = time.monotonic() - start
             print(f"=== {step}: {'ok' if succeeded else 'FAILED'}, {seconds:.0f} s", flush=True)
     return status
+
+
+def main() -> int:
+    """Run the steps, the tests last."""
+    found = commands((ROOT / "README.md").read_text(encoding="utf-8"))
+    tests = found.pop("tests")
+    return run_all({**found, "soak": SOAK.format(60), "tests": tests})
 
 
 if __name__ == "__main__":
