@@ -17,8 +17,8 @@ hypothesis.settings.load_profile("deterministic")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Count as slow what starts an interpreter for each worker: ``fork`` does the same sooner."""
     for item in items:
-        parameters = getattr(item, "callspec", None)
-        if parameters is not None and {"spawn", "forkserver"} & set(map(str, parameters.params.values())):
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(isinstance(value, str) and value in ("spawn", "forkserver") for value in values):
             item.add_marker(pytest.mark.slow)
 
 
