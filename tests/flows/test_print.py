@@ -228,9 +228,9 @@ class TestSpeed:
         assert "Warmup" in bars and "0/3" in bars and "6/6" in bars and "it/s" in bars
         assert infos == []
 
-    def test_defaults(self) -> None:
-        df = TestDataSpeed(flow(1))
-        assert (df._size, df.warmup) == (5000, 0)
+    def test_defaults(self, capsys: pytest.CaptureFixture[str], infos: list[str]) -> None:
+        TestDataSpeed(flow(1)).start()
+        assert infos == ["TestDataSpeed: the dataflow ended after 1 of 5000 datapoints"]
 
     @pytest.mark.parametrize(
         ("warmup", "report"), [(0, "3 of 6"), (2, "1 of 6"), (5, "3 of 5"), (3, "0 of 6")]

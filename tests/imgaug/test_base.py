@@ -189,7 +189,15 @@ def test_copies_go_on_with_the_same_stream() -> None:
     for twin in twins:
         assert draws(twin) == expected
         assert vars(twin).keys() == {"size", "rng"}
-        assert id(twin) in random_state._reseeded
+
+
+@forks
+def test_copies_draw_differently_in_workers() -> None:
+    augmentor = Draw()
+    draws(augmentor)
+    twins = [augmentor, copy.deepcopy(augmentor), pickle.loads(pickle.dumps(augmentor))]
+    seen = [tuple(in_fork(lambda twin=twin: draws(twin))) for twin in twins]
+    assert len({*seen, *(tuple(draws(twin)) for twin in twins)}) == len(twins) + 1
 
 
 def test_copies_have_all_attributes_of_users() -> None:

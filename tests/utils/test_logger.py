@@ -234,7 +234,7 @@ def test_log_file_begins_with_the_command_line(tmp_path, monkeypatch, capsys):
 
 def test_second_directory_takes_over(tmp_path, fresh):
     logger.set_logger_dir(tmp_path / "one")
-    first = logger._FILE_HANDLER
+    [first] = [handler for handler in fresh.handlers if isinstance(handler, logging.FileHandler)]
     logger.set_logger_dir(tmp_path / "two")
     logger.info("later")
     assert first.stream is None  # closed
