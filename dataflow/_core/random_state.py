@@ -9,10 +9,13 @@ seed, so that an experiment gives the same data with one worker as with none; th
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from . import global_streams
 
 
 class Resettable(Protocol):
@@ -30,9 +33,16 @@ class _Process(NamedTuple):
 
 
 _process = _Process()
+_thread = threading.local()
+"""A worker that is a thread has as ``process`` what a worker process has."""
+
 # by id: what users write may be equal to others, or have no hash, such as a dataclass
 _reseeded: weakref.WeakValueDictionary[int, Resettable] = weakref.WeakValueDictionary()
 _fork_hook_registered = False
+
+
+def _here() -> _Process:
+    return getattr(_thread, "process", _process)
 
 
 def fix_rng_seed(seed: int) -> None:
@@ -52,6 +62,7 @@ def fix_rng_seed(seed: int) -> None:
     if not 0 <= seed < 2**32:
         raise ValueError(f"fix_rng_seed: expected a seed from 0 to 2**32 - 1, got {seed}")
     _process = _process._replace(seed=seed)
+    global_streams.restart()
 
 
 def get_rng(obj: object = None) -> np.random.RandomState:
@@ -64,11 +75,12 @@ def get_rng(obj: object = None) -> np.random.RandomState:
         A ``RandomState`` of its own for each call, or, after ``fix_rng_seed``, one that starts from that
         seed each time.
     """
-    if _process.seed is None:
+    seed, path = _here()
+    if seed is None:
         return np.random.RandomState()
-    if any(_process.path):
-        return np.random.RandomState(np.array([_process.seed, *_process.path], dtype=np.uint32))
-    return np.random.RandomState(_process.seed)
+    if any(path):
+        return np.random.RandomState(np.array([seed, *path], dtype=np.uint32))
+    return np.random.RandomState(seed)
 
 
 class LazyRng:
@@ -110,24 +122,72 @@ def reseed() -> None:
         raise error
 
 
+class PoolStreams:
+    """The random streams of the workers of one pool: none is that of another pool that exists meanwhile.
+
+    Args:
+        plain: whether worker 0 has the stream of the plain dataflow, if no such pool exists yet: true for
+            runners. A mapper's worker 0 works beside the dataflow that has it.
+    """
+
+    def __init__(self, plain: bool) -> None:
+        self._plain = plain
+        number = 0
+        while _pools.setdefault((plain, number), self) is not self:
+            number += 1
+        self._number = number
+
+    def of(self, index: int) -> int:
+        """Return the number of the stream of worker ``index``, of 32 bits; 0 for the plain one."""
+        return (not self._plain) << 31 | (self._number & 0x7FFF) << 16 | index & 0xFFFF
+
+    def close(self) -> None:
+        """Have the next pool use the streams again. Can be called again."""
+        if _pools.get((self._plain, self._number)) is self:
+            del _pools[self._plain, self._number]
+
+
+_pools: weakref.WeakValueDictionary[tuple[bool, int], PoolStreams] = weakref.WeakValueDictionary()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)  # they are the parent's
+
+
 def process_state() -> tuple[int | None, tuple[int, ...]]:
     """Return what a worker needs to derive its streams: hand it to ``enter_worker`` there."""
-    return _process.seed, _process.path
+    seed, path = _here()
+    return seed, path
 
 
-def enter_worker(state: tuple[int | None, tuple[int, ...]], index: int) -> None:
-    """Make this process worker ``index`` of the process that had ``state``, with streams of its own."""
+def enter_worker(
+    state: tuple[int | None, tuple[int, ...]],
+    stream: int,
+    seeds: global_streams.Seeds | None = None,
+) -> None:
+    """Make this process a worker of the process that had ``state``, with streams of its own.
+
+    Args:
+        state: the ``process_state()`` of the parent.
+        stream: ``PoolStreams.of`` its index.
+        seeds: the ``seeds_of_worker(stream)`` of the parent; None makes them here.
+    """
     global _process
     seed, path = state
-    _process = _Process(seed, (*path, index))
-    _reseed_global(path, index)
+    if seeds is None:
+        seeds = seeds_of_worker(stream)
+    _thread.__dict__.clear()  # of the thread that forked
+    _process = _Process(seed, (*path, stream))
+    _pools.clear()
+    seeds.enter()
     reseed()
 
 
-def _reseed_global(path: tuple[int, ...], index: int) -> None:
-    """Part the ways of ``np.random`` itself, which map functions use and every forked worker has alike.
+def enter_thread(state: tuple[int | None, tuple[int, ...]], stream: int) -> None:
+    """Make this thread a worker of the thread that had ``state``: see ``enter_worker``."""
+    seed, path = state
+    _thread.process = _Process(seed, (*path, stream))
 
-    Worker 0 goes on with the state of its parent. A program that seeds it gets the same streams again.
-    """
-    if index:
-        np.random.seed([int(np.random.randint(2**32, dtype=np.uint64)), len(path), index])
+
+def seeds_of_worker(stream: int) -> global_streams.Seeds:
+    """Return the seeds of ``np.random`` and the like for a worker that is about to be started."""
+    seed, path = _here()
+    return global_streams.Seeds.new(seed, (*path, stream))

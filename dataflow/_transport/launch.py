@@ -1,8 +1,8 @@
-"""Worker processes: how they start, what they do first, and how they end, whoever dies how.
+"""Worker processes: how they start, what they do first, and how they end.
 
-A worker is a plain, non-daemonic process, since it may start workers of its own. So that it is never left
-behind, it dies with its parent however that dies: on Linux the kernel sees to it, elsewhere (and where the
-kernel can't know the parent) a thread in the worker waits for the parent's end.
+A worker is no daemonic process of multiprocessing, since it may start workers of its own. It ends with its
+parent, however that ends: see ``life_line``. A program's end, and that of a child of multiprocessing, closes
+what is still open first.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from multiprocessing import process as mp_process
-from multiprocessing import reduction
 from multiprocessing.context import BaseContext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from .._core.random_state import enter_worker, process_state, reseed
-from .codec import dumps_code, loads_code
+from .._core.global_streams import Seeds
+from .._core.random_state import enter_worker, process_state, seeds_of_worker
+from . import inherited
+from .child import STATUS_UNKNOWN, ChildProcess
+from .descriptors import inherited_fd as inherited_fd
+from .descriptors import pidfd_of as pidfd_of
+from .descriptors import streams_taken
+from .life_line import Parent, die_with
+from .sent_code import SentCode
 
 
 class Closeable(Protocol):
@@ -37,24 +42,38 @@ class Closeable(Protocol):
         """In a process that was forked while it existed: let go of it."""
 
 
+def check_start_method(start_method: str | None, what: str) -> str | None:
+    """Return ``start_method``, of multiprocessing or None.
+
+    Raises:
+        ValueError: there is no such start method here. The message begins with ``what``.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    if start_method is not None and start_method not in methods:
+        raise ValueError(
+            f"{what}: start_method: expected one of {', '.join(methods)} or None, got {start_method!r}"
+        )
+    return start_method
+
+
 def choose_context(start_method: str | None) -> BaseContext:
     """Return the multiprocessing context of a start method.
 
     None chooses: what the program set by ``multiprocessing.set_start_method``; else ``fork`` on Linux,
-    unless CUDA is in use in this process, whose driver does not survive a fork; else ``spawn``.
+    unless CUDA or JAX is in use in this process, which do not survive a fork; else ``spawn``.
 
     Raises:
         ValueError: there is no such start method here.
     """
-    methods = multiprocessing.get_all_start_methods()
+    check_start_method(start_method, "workers")
     if start_method is None:
         start_method = multiprocessing.get_start_method(allow_none=True)
-        if start_method is None:
+        if start_method not in multiprocessing.get_all_start_methods():
+            # none was set, or that of a library whose worker this is, such as joblib's: it is for its
+            # processes
             start_method = "fork" if sys.platform == "linux" else "spawn"
-        if start_method == "fork" and _cuda_in_use():
+        if start_method == "fork" and (_cuda_in_use() or _jax_in_use()):
             start_method = "spawn"
-    if start_method not in methods:
-        raise ValueError(f"start_method: expected one of {', '.join(methods)} or None, got {start_method!r}")
     return multiprocessing.get_context(start_method)
 
 
@@ -64,46 +83,14 @@ def _cuda_in_use() -> bool:
     return bool(cuda is not None and cuda.is_initialized())
 
 
+def _jax_in_use() -> bool:
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bool(getattr(bridge, "_backends", None))  # its threads, which a fork does not copy, exist
+
+
 def usable_cores() -> int:
     """Return how many processors this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def inherited_fd(fd: int) -> Any:
-    """Return what, pickled for a process being started, has ``detach()`` that returns ``fd`` there."""
-    return reduction.DupFd(fd)
-
-
-class Parent(NamedTuple):
-    """What a worker must know of the process that started it."""
-
-    pid: int
-    by_main_thread: bool
-    direct: bool  # the worker is its child; not so with a fork server
-    rng: Any
-
-
-class _Code:
-    """What a worker works with: inherited by fork, else cloudpickled and loaded when first asked for."""
-
-    def __init__(self, value: Any, what: str) -> None:
-        self._value, self._what, self._data = value, what, b""
-
-    @property
-    def value(self) -> Any:
-        if self._data:
-            self._value, self._data = loads_code(self._data), b""
-            reseed()  # augmentors in it came with the random state of the parent
-        return self._value
-
-    def __reduce__(self) -> Any:
-        return _sent, (dumps_code(self._value, self._what),)
-
-
-def _sent(data: bytes) -> _Code:
-    code = _Code(None, "")
-    code._data = data
-    return code
 
 
 def start_process(
@@ -114,24 +101,43 @@ def start_process(
     code: Any,
     what: str,
     started: Callable[[Any], None],
+    stream: int | None = None,
 ) -> None:
     """Start a worker that runs ``entry(setup, code, index)``, where ``code.value`` is ``code``.
 
-    ``started`` gets its ``multiprocessing.Process``: no Ctrl-C can come between, and leave a worker that
-    nobody knows.
+    Args:
+        context: of the start method.
+        index: the number of the worker in its pool.
+        entry: a function of a module.
+        setup: inherited by fork, else pickled.
+        code: the same, but by cloudpickle, before the process exists: however large it is, nobody waits.
+        what: the stage, for messages.
+        started: gets the process, a ``multiprocessing.Process``: no Ctrl-C can come between, and leave a
+            worker
+            that nobody knows.
+        stream: number of its random stream, see ``PoolStreams.of``; None for ``index``.
     """
     method = context.get_start_method()
-    _start_helpers(method)
+    stream = index if stream is None else stream
     by_main = threading.current_thread() is threading.main_thread()
-    parent = Parent(os.getpid(), by_main, method != "forkserver", process_state())
-    process = context.Process(  # type: ignore[attr-defined]
-        target=_run, args=(parent, index, entry, setup, _Code(code, what)), name=f"{what}-{index}"
-    )
-    with _sigint_deferred(), warnings.catch_warnings():
-        # Python 3.12 warns of any fork beside threads. The child runs only code that is made for it.
-        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
-        process.start()
-        started(process)
+    parent = Parent(os.getpid(), by_main, method != "forkserver")
+    streams = process_state(), stream, seeds_of_worker(stream)
+    sent = SentCode(code)
+    try:
+        with streams_taken():
+            if method != "fork":
+                sent.pack(what)
+                _start_helpers(method)
+            process = ChildProcess(
+                method, _run, (parent, streams, index, entry, setup, sent), name=f"{what}-{index}"
+            )
+            with _signals_held_back(), warnings.catch_warnings():
+                # Python 3.12 warns of any fork beside threads. The child runs only code that is made for it.
+                warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
+                process.start()
+                started(process)
+    finally:
+        sent.close()
 
 
 def _start_helpers(method: str) -> None:
@@ -150,9 +156,12 @@ def _start_helpers(method: str) -> None:
         resource_tracker.ensure_running()
 
 
+_HELD_BACK = {signal.SIGINT, *({signal.SIGPIPE} if hasattr(signal, "SIGPIPE") else ())}
+
+
 @contextlib.contextmanager
-def _sigint_deferred() -> Iterator[None]:
-    """Have Ctrl-C wait while a child is made.
+def _signals_held_back() -> Iterator[None]:
+    """Have Ctrl-C wait while a child is made, and no end of the child end this process.
 
     It is blocked, so that the child begins its life with that and prints no traceback from the middle of its
     start. That is not enough for this process: the kernel gives the signal to any thread that does not block
@@ -164,11 +173,12 @@ def _sigint_deferred() -> Iterator[None]:
     if ours:
         signal.signal(signal.SIGINT, lambda *args: came.append(args))
     blocks = hasattr(signal, "pthread_sigmask")
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if blocks else set()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK) if blocks else set()
     try:
         yield
     finally:
         if blocks:
+            forget_sigpipe(before)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if ours:
             signal.signal(signal.SIGINT, handler)
@@ -176,17 +186,37 @@ def _sigint_deferred() -> Iterator[None]:
             handler(*came[0])
 
 
-def _run(parent: Parent, index: int, entry: Callable[..., None], setup: Any, code: _Code) -> None:
+def forget_sigpipe(before: Any) -> None:
+    """Take a SIGPIPE that came while it was blocked, unless it was blocked in ``before`` already."""
+    if signal.SIGPIPE not in before and signal.SIGPIPE in signal.sigpending():
+        signal.sigwait({signal.SIGPIPE})
+
+
+def _run(
+    parent: Parent,
+    streams: tuple[Any, int, Seeds],
+    index: int,
+    entry: Callable[..., None],
+    setup: Any,
+    code: SentCode,
+) -> None:
     """Be a worker: the first function of every worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group: the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the parent's program
+    for name, disposition in (("SIGPIPE", signal.SIG_IGN), ("SIGCHLD", signal.SIG_DFL)):
+        if hasattr(signal, name):  # as in a new Python
+            signal.signal(getattr(signal, name), disposition)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
     die_with(parent)
+    if code.inherited:
+        inherited.set_up_anew()
     keep_freed_memory()
     gc.freeze()  # or the first collection would write to, and so copy, every inherited page
-    enter_worker(parent.rng, index)
+    state, stream, seeds = streams
+    enter_worker(state, stream, seeds)
     try:
+        code.received(seeds)
         entry(setup, code, index)
     finally:
         close_all()
@@ -206,51 +236,9 @@ def keep_freed_memory() -> None:
             libc.mallopt(m_trim_threshold, 64 << 20)
 
 
-def die_with(parent: Parent) -> None:
-    """End this process as soon as the parent is gone."""
-    if sys.platform == "linux" and parent.direct and parent.by_main_thread:
-        # The kernel's signal comes when the *thread* that started us ends: hence only for the main thread.
-        pr_set_pdeathsig = 1
-        if ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL) == 0:
-            if os.getppid() != parent.pid:
-                os._exit(1)
-            return
-    threading.Thread(target=_wait_for_end_of, args=(parent,), name="parent-watch", daemon=True).start()
-
-
-def _wait_for_end_of(parent: Parent) -> None:
-    pidfd = pidfd_of(parent.pid)
-    if pidfd >= 0:
-        import select
-
-        if not parent.direct or os.getppid() == parent.pid:
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            poll.poll()
-    else:
-        mp_parent = mp_process.parent_process()
-        while mp_parent is not None and mp_parent.is_alive():
-            mp_parent.join(0.5)
-            if parent.direct and hasattr(os, "getppid") and os.getppid() != parent.pid:
-                break
-    os._exit(1)
-
-
-def pidfd_of(pid: int) -> int:
-    """Return a descriptor that is readable once the process has ended, or -1 where there is none.
-
-    Unlike a pipe to the process, it is not held open by children of its own.
-    """
-    if not hasattr(os, "pidfd_open") or os.environ.get("DATAFLOW_NO_PIDFD"):
-        return -1
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return -1
-
-
 _to_close: set[Closeable] = set()
 _hooked = False
+_finalizer_of = -1  # the process in which multiprocessing knows close_all
 
 
 def close_at_exit(thing: Closeable) -> None:
@@ -260,13 +248,17 @@ def close_at_exit(thing: Closeable) -> None:
     moment, would keep the program from ending. In a forked process ``thing.abandon()`` is called.
 
     Exit hooks run last in, first out, and multiprocessing's own waits for all children: ours must come later
-    than that, so it is registered after its import.
+    than that, so it is registered after its import. A child of multiprocessing runs no exit hooks but those
+    that multiprocessing knows.
     """
-    global _hooked
+    global _hooked, _finalizer_of
     _to_close.add(thing)
-    if not _hooked:
-        import multiprocessing.util  # noqa: F401  # registers its hook
+    from multiprocessing import util  # registers its hook
 
+    if _finalizer_of != os.getpid():
+        _finalizer_of = os.getpid()
+        util.Finalize(None, close_all, exitpriority=100)
+    if not _hooked:
         atexit.register(close_all)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_abandon_all)
@@ -296,6 +288,8 @@ def describe_end(process: Any) -> str:
     code = process.exitcode
     if code is None:
         return "closed its connection"
+    if code == STATUS_UNKNOWN:
+        return "ended; the program took its status itself (does it handle or ignore SIGCHLD?)"
     if code < 0:
         try:
             return f"was killed by {signal.Signals(-code).name}"

@@ -1,0 +1,54 @@
+"""What a forked worker must set up anew before it uses it.
+
+A fork copies the thread that forks, and none of the others. A lock that one of those held stays locked for
+ever in the child, and a pool of threads of a C library has no threads there: whoever uses one of them waits
+in vain. Python, ``logging``, OpenBLAS and others see to theirs. This is for those that don't.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+_OPENMP = ("libgomp", "libomp", "libiomp")
+
+
+def set_up_anew() -> None:
+    """Do it, first of all, in a process that was forked."""
+    unlock_np_random()
+    _use_one_openmp_thread()
+
+
+def unlock_np_random() -> None:
+    """Unlock the generator of ``np.random``: a thread that was drawing from it may not exist here."""
+    lock: Any = np.random.mtrand._rand._bit_generator.lock
+    lock._at_fork_reinit()
+
+
+def _use_one_openmp_thread() -> None:
+    """Have OpenMP, which torch, scikit-learn and others use, work in the calling thread alone.
+
+    It can't start threads in a child of a process where it had some. PyTorch's own loader does the same.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(1)
+    for path in _loaded_libraries(_OPENMP):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(path, os.RTLD_NOLOAD | os.RTLD_LAZY).omp_set_num_threads(1)
+
+
+def _loaded_libraries(names: tuple[str, ...]) -> set[str]:
+    """Return the paths of the loaded shared libraries whose file names begin with one of ``names``."""
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            lines = file.read().split(b"\n")
+    except OSError:
+        return set()
+    paths = {os.fsdecode(line[line.index(b"/") :]) for line in lines if b"/lib" in line}
+    return {path for path in paths if os.path.basename(path).startswith(names)}
