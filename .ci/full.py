@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from run import SOAK, run_all
 
@@ -33,8 +34,9 @@ STEPS = {
 def main(chosen: list[str]) -> int:
     """Run the steps whose names begin with one of ``chosen``; all of them if it is empty."""
     if shutil.which("pyenv"):  # let python3.10, python3.11 ... be found, and not only the one in use
-        versions = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
-        os.environ["PYENV_VERSION"] = ":".join(versions.stdout.split())
+        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True).stdout.strip()
+        folders = [str(folder) for folder in sorted(Path(root).glob("versions/*/bin"))]
+        os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *folders])
     steps = {k: v for k, v in STEPS.items() if not chosen or k.startswith(tuple(chosen))}
     if not steps:
         sys.exit(f"{sys.argv[0]}: expected beginnings of {', '.join(map(repr, STEPS))}, got {chosen}")
