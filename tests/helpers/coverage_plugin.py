@@ -23,7 +23,7 @@ def coverage_init(registry: Any, options: dict[str, Any]) -> None:
 def _set_handler_but_keep_that_of_coverage(number: int, handler: Any) -> Any:
     handler_now = signal.getsignal(number)
     by = sys._getframe(1).f_globals.get("__name__")
-    is_ours = number == signal.SIGTERM and by == "dataflow._transport.launch"
+    is_ours = number == signal.SIGTERM and str(by).startswith("dataflow._transport.")
     if is_ours and isinstance(getattr(handler_now, "__self__", None), Coverage):
         return handler_now
     return _set_handler(number, handler)
