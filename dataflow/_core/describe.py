@@ -42,6 +42,27 @@ _short = _Short()
 _short.maxstring = _short.maxother = 60
 
 
+class _Datapoint(_Short):
+    """Shows enough of a datapoint to find it again, such as the end of a path."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        if isinstance(x, np.generic):
+            return _text(x)[: self.maxother]
+        return super().repr_instance(x, level)
+
+
+_datapoint = _Datapoint()
+_datapoint.maxstring = _datapoint.maxother = 200
+
+
+def short_repr(dp: Any) -> str:
+    """Return a short text for a datapoint. It never fails."""
+    try:
+        return _datapoint.repr(dp)
+    except Exception:  # a class of the user's may raise anything; a message must not
+        return f"a {type(dp).__name__}"
+
+
 def describe(obj: Any, nested: type) -> str:
     """Return ``Class(argument=value, ...)``, ``nested`` instances on lines of their own.
 

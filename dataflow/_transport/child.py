@@ -247,7 +247,7 @@ class _Served(_Running):
         def detach(self) -> int:
             from multiprocessing import forkserver
 
-            return int(forkserver.get_inherited_fds()[self.index])
+            return (forkserver.get_inherited_fds() or [])[self.index]
 
     def duplicate_for_child(self, fd: int) -> int:
         self._fds.append(fd)

@@ -8,9 +8,14 @@ messages from elsewhere are another matter: ``utils.serialize`` reads those with
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
-from collections.abc import Iterable, Sequence
+import sys
+import types
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -45,15 +50,14 @@ def encode(obj: Any) -> tuple[bytes, Sequence[memoryview]]:
     stream = io.BytesIO()
     try:
         _Pickler(stream, 5, buffer_callback=in_band).dump(obj)
-    except Exception as first:
-        import cloudpickle
-
+    except Exception as first:  # most likely a lambda, or a local class
         buffers.clear()
+        stream = io.BytesIO()
         try:
-            return cloudpickle.dumps(obj, 5, buffer_callback=in_band), buffers
+            _cloud_picklers()[0](stream, 5, buffer_callback=in_band).dump(obj)
         except Exception:
             raise TypeError(
-                f"a datapoint can't be sent to another process: {_culprit(obj)}: {first}"
+                f"a datapoint can't be sent to another process: {_culprit(obj, dumps_by_value)}: {first}"
             ) from first
     return stream.getvalue(), buffers
 
@@ -65,24 +69,94 @@ def decode(stream: bytes | memoryview, buffers: Iterable[Any]) -> Any:
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is not np.ndarray or obj.dtype.hasobject:
-            return NotImplemented
-        given = obj
-        if not (obj.flags.forc and obj.flags.writeable):
-            # NumPy sends a read-only array as read-only and a strided one in band: a copy arrives as
-            # promised, writable, and out of band.
-            obj = obj.copy(order="A")
-        if obj.dtype.kind in "mM":  # times: NumPy sends them in band and loses their byte order
-            return _view, (obj.view(obj.dtype.str[0] + "i8"), obj.dtype.str)
-        return NotImplemented if obj is given else obj.__reduce_ex__(5)
+        return _reduce_array(obj) if type(obj) is np.ndarray else NotImplemented
+
+
+def _reduce_array(array: np.ndarray[Any, Any]) -> Any:
+    """Have an array arrive as promised: writable, out of band, and with its dtype."""
+    given = array
+    if array.dtype.hasobject:
+        return NotImplemented
+    if not (array.flags.forc and array.flags.writeable):
+        # NumPy sends a read-only array as read-only and a strided one in band
+        array = array.copy(order="A")
+    if array.dtype.kind in "mM":
+        return _reduce_times(array)
+    return NotImplemented if array is given else array.__reduce_ex__(5)
+
+
+def _reduce_times(array: np.ndarray[Any, Any]) -> Any:
+    """Reduce an array of times, which NumPy sends in band and without its byte order."""
+    return _view, (array.view(array.dtype.str[0] + "i8"), array.dtype.str)
+
+
+@functools.cache
+def _cloud_picklers() -> tuple[Any, Any]:
+    """Return the pickler of datapoints that need cloudpickle, and that of code."""
+    import cloudpickle
+
+    reduce_code = cloudpickle.CloudPickler.dispatch_table[types.CodeType]
+
+    def reduce_code_here(code: types.CodeType) -> Any:
+        make, args = reduce_code(code)  # newer releases leave the file out, which tracebacks show
+        return make, tuple(code.co_filename if arg == "<dynamic-code>" else arg for arg in args)
+
+    class CloudPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        dispatch_table = ChainMap({types.CodeType: reduce_code_here}, cloudpickle.CloudPickler.dispatch_table)
+
+        def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is np.ndarray:
+                return _reduce_array(obj)
+            # cloudpickle would copy what is defined in the main file; here both ends have that
+            if isinstance(obj, type | types.FunctionType) and _has_name(obj):
+                return NotImplemented
+            return super().reducer_override(obj)
+
+    class CodePickler(CloudPickler):
+        # also what only a process that is being started can be given, such as a multiprocessing.Value
+        dispatch_table = ChainMap(CloudPickler.dispatch_table, ForkingPickler._extra_reducers)  # type: ignore
+
+        def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is np.ndarray:  # as with fork: what is read-only stays so
+                return _reduce_times(obj) if obj.dtype.kind in "mM" else NotImplemented
+            torch = sys.modules.get("torch")
+            if torch is not None and isinstance(obj, torch.Tensor) and not obj.is_shared():
+                return obj.__reduce_ex__(
+                    5
+                )  # torch would move it to shared memory, with a descriptor for each
+            return cloudpickle.CloudPickler.reducer_override(self, obj)
+
+    return CloudPickler, CodePickler
+
+
+def cloud_pickler() -> Any:
+    """Return the class of picklers of what plain pickle can't send: it is imported when first needed."""
+    return _cloud_picklers()[0]
+
+
+def _has_name(obj: Any) -> bool:
+    """Say whether pickle finds a class or function by its name."""
+    found: Any = sys.modules.get(getattr(obj, "__module__", None) or "")
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is obj
+
+
+def dumps_by_value(obj: Any) -> bytes:
+    """Return the pickle of what need not have a name: local classes, lambdas, what is made of them."""
+    stream = io.BytesIO()
+    _cloud_picklers()[0](stream, 5).dump(obj)
+    return stream.getvalue()
 
 
 def _view(array: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
     return array.view(dtype)
 
 
-def _culprit(obj: Any, path: str = "datapoint", outer: tuple[int, ...] = ()) -> str:
-    """Name the innermost part of ``obj`` that can't be pickled, by its path and type."""
+def _culprit(
+    obj: Any, dumps: Callable[[Any], bytes], path: str = "datapoint", outer: tuple[int, ...] = ()
+) -> str:
+    """Name the innermost part of ``obj`` that ``dumps`` can't pickle, by its path and type."""
     outer = (*outer, id(obj))  # a part may refer to what it is a part of
     parts: Iterable[tuple[str, Any]] = ()
     if isinstance(obj, dict):
@@ -92,16 +166,14 @@ def _culprit(obj: Any, path: str = "datapoint", outer: tuple[int, ...] = ()) -> 
     elif hasattr(obj, "__dict__"):
         parts = ((f".{k}", v) for k, v in vars(obj).items())
     for name, value in parts:
-        if id(value) not in outer and not _travels(value):
-            return _culprit(value, path + name, outer)
+        if id(value) not in outer and not _travels(value, dumps):
+            return _culprit(value, dumps, path + name, outer)
     return f"{path} is a {type(obj).__qualname__}"
 
 
-def _travels(obj: Any) -> bool:
-    import cloudpickle
-
+def _travels(obj: Any, dumps: Callable[[Any], bytes]) -> bool:
     try:
-        cloudpickle.dumps(obj)
+        dumps(obj)
     except Exception:
         return False
     return True
@@ -113,15 +185,20 @@ def dumps_code(obj: Any, what: str) -> bytes:
     Raises:
         TypeError: some part of it can't travel; ``what`` and the part are named.
     """
-    import cloudpickle
-
     try:
-        return bytes(cloudpickle.dumps(obj))
+        return _dumps_code(obj)
     except Exception as e:
+        part = _culprit(obj, _dumps_code, type(obj).__qualname__)
         raise TypeError(
-            f"{what} can't be sent to a worker process: {_culprit(obj, type(obj).__qualname__)}: {e}. "
+            f"{what} can't be sent to a worker process: {part}: {e}. "
             "Make it when the worker needs it (in reset_state), or use start_method='fork' where possible"
         ) from e
+
+
+def _dumps_code(obj: Any) -> bytes:
+    stream = io.BytesIO()
+    _cloud_picklers()[1](stream, 5).dump(obj)
+    return stream.getvalue()
 
 
 def loads_code(data: bytes) -> Any:

@@ -217,8 +217,8 @@ FAULTS: dict[str, tuple[Callable[[], None], str, str]] = {
     # what happens: (who does it, type of the error, part of its text)
     "raises": (raise_key_error, "KeyError", "the key"),
     "raises MemoryError": (out_of_memory, "MemoryError", "no more"),
-    "raises what can't be rebuilt": (raise_unfriendly, "WorkerError", "UnfriendlyError: 1 and 2"),
-    "raises what can't be pickled": (raise_locked, "WorkerError", "with a lock inside"),
+    "raises what its arguments don't make": (raise_unfriendly, "UnfriendlyError", "1 and 2"),
+    "raises what can't be pickled": (raise_locked, "LockedError", "with a lock inside"),
     "sys.exit": (sys_exit, "WorkerError", "SystemExit: enough"),
     "SIGKILL": (kill_self, "WorkerError", "was killed by SIGKILL"),
     "os._exit(3)": (exit_3, "WorkerError", "exited with status 3"),
