@@ -7,6 +7,8 @@ dataflow.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import reprlib
 import threading
 from abc import ABC, abstractmethod
@@ -35,6 +37,8 @@ else:
 
     T_co = TypeVar("T_co", covariant=True)
 
+_Self = TypeVar("_Self", bound="DataFlow[Any]")
+
 __all__ = [
     "DataFlow",
     "DataFlowReentrantGuard",
@@ -45,8 +49,10 @@ __all__ = [
     "RNGDataFlow",
     "ReentrancyError",
     "WorkerError",
+    "close_all",
     "length_of",
     "reset_all",
+    "upstream_of",
 ]
 
 
@@ -72,6 +78,38 @@ def _call(cls: type, name: str) -> Callable[[Any], Any]:
     return method
 
 
+def _convert_length_error(cls: type) -> None:
+    """Let a ``__len__`` of ``cls`` that raises ``NotImplementedError`` raise what Python's own callers expect.
+
+    ``list()``, ``tuple()`` and ``sorted()`` ask for a length and take only ``TypeError`` for "there is none".
+    """
+    length = vars(cls).get("__len__")
+    if not inspect.isfunction(length):
+        return
+
+    @functools.wraps(length)
+    def __len__(self: Any) -> int:
+        try:
+            return length(self)  # type: ignore[no-any-return]
+        except NotImplementedError as e:
+            if isinstance(e, LengthUnknownError):
+                raise
+            raise LengthUnknownError(str(e) or f"{type(self).__name__} has no length") from e
+
+    cls.__len__ = __len__  # type: ignore[attr-defined]
+
+
+class _Upstream:
+    """The attribute ``upstream``: a non-data descriptor, so an attribute of an instance wins over it."""
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        if obj is None:
+            return self
+        if "df_lists" in vars(obj):
+            return tuple(obj.df_lists)
+        return (obj.ds,) if "ds" in vars(obj) else ()
+
+
 class DataFlow(ABC, Generic[T_co]):
     """Base class of all dataflows.
 
@@ -80,11 +118,16 @@ class DataFlow(ABC, Generic[T_co]):
     defines one name of a pair gets the other.
     """
 
+    upstream: tuple[Any, ...] = _Upstream()  # type: ignore[assignment]
+    """The dataflows that this one reads: ``(self.ds,)`` or ``tuple(self.df_lists)``, or none. A class that keeps
+    them elsewhere overrides it with a property."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the class both names of each pair, whichever one it defines."""
         super().__init_subclass__(**kwargs)
         _pair_names(cls, "__iter__", "get_data")
         _pair_names(cls, "__len__", "size")
+        _convert_length_error(cls)
 
     @abstractmethod
     def __iter__(self) -> Iterator[T_co]:
@@ -116,6 +159,24 @@ class DataFlow(ABC, Generic[T_co]):
         the dataflow they run. Dataflows without processes take any number of calls. After it, a
         dataflow is not fork-safe.
         """
+
+    def close(self) -> None:
+        """End the workers and close the files of this dataflow and of those it reads.
+
+        It can be called again, and ``reset_state()`` starts anew. A dataflow that has neither workers nor
+        files can be iterated over after it as before.
+        """
+        close_all(upstream_of(self))
+
+    def __enter__(self: _Self) -> _Self:
+        """Return the dataflow itself; leaving the ``with`` block closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
 
     def get_data(self) -> Iterator[T_co]:
         """Return ``iter(self)``: the old name."""
@@ -157,7 +218,7 @@ class ProxyDataFlow(DataFlow[T_co]):
 
     def reset_state(self) -> None:
         """Reset the wrapped dataflow."""
-        reset_all([self.ds])
+        reset_all(upstream_of(self))
 
     def __len__(self) -> int:
         """Return the length of the wrapped dataflow."""
@@ -211,16 +272,46 @@ def length_of(ds: Iterable[Any]) -> int:
     """
     try:
         return len(ds)  # type: ignore[arg-type]
-    except NotImplementedError:
+    except LengthUnknownError:
         raise
-    except TypeError as e:
+    except (NotImplementedError, TypeError) as e:
         raise LengthUnknownError(f"{type(ds).__name__} has no length: {e}") from e
+
+
+def upstream_of(ds: Any) -> tuple[Any, ...]:
+    """Return what a dataflow reads, each distinct object once.
+
+    A class of the user's may lack ``upstream``, or have an attribute of that name that means something else:
+    then there is nothing.
+    """
+    upstream = getattr(ds, "upstream", ())
+    if not isinstance(upstream, tuple | list):
+        return ()
+    return tuple({id(flow): flow for flow in upstream}.values())
 
 
 def reset_all(flows: Iterable[Any]) -> None:
     """Call ``reset_state()`` once of each distinct dataflow, in order; plain iterables have none."""
-    seen: set[int] = set()
-    for ds in flows:
-        if id(ds) not in seen and hasattr(ds, "reset_state"):
-            seen.add(id(ds))
+    for ds in {id(flow): flow for flow in flows}.values():
+        if callable(getattr(ds, "reset_state", None)):
             ds.reset_state()
+
+
+def close_all(flows: Iterable[Any]) -> None:
+    """Call ``close()`` once of each distinct dataflow, of all even if one raises.
+
+    What has no ``reset_state`` is no dataflow: a file or generator that was wrapped stays the user's to close.
+    """
+    error = None
+    for ds in {id(flow): flow for flow in flows}.values():
+        if not hasattr(ds, "reset_state"):
+            continue
+        try:
+            if callable(getattr(ds, "close", None)):
+                ds.close()
+            else:
+                close_all(upstream_of(ds))
+        except Exception as e:
+            error = error or e
+    if error is not None:
+        raise error

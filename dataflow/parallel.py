@@ -8,14 +8,11 @@ from typing import Any
 from ._compat.old_names import old_names
 from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
-from ._parallel.pool_owner import PoolOwner
-from ._parallel.source_reader import MAX_EMPTY
+from ._parallel.engines import open_pool
+from ._parallel.jobs import produce
+from ._parallel.pool_owner import PoolOwner, known_length
 from ._transport.pool import WorkerPool
-from ._transport.process_pool import ProcessPool
-from ._transport.shared_pool import SharedPool
-from ._transport.thread_pool import ThreadPool
-from ._transport.worker_side import Port
-from .base import DataFlow, ProxyDataFlow, length_of, reset_all
+from .base import ProxyDataFlow, length_of
 
 __all__ = [
     "MultiProcessPrefetchData",
@@ -28,34 +25,15 @@ __all__ = [
 ]
 
 
-class _MultiProcessZMQDataFlow(PoolOwner, DataFlow):
+class _MultiProcessZMQDataFlow(PoolOwner):
     """What all dataflows over processes are, but ``MultiProcessRunner``: for ``isinstance`` checks."""
-
-
-def _known_length(ds: Iterable[Any]) -> int | None:
-    try:
-        return length_of(ds)
-    except NotImplementedError:
-        return None
-
-
-def _produce(port: Port, ds: Iterable[Any], index: int) -> None:
-    """Be a worker of a runner: put the datapoints of ``ds``, over and over."""
-    reset_all([ds])
-    put, nothing, empty = port.put, object(), 0
-    while empty < MAX_EMPTY:
-        dp: Any = nothing
-        for dp in ds:
-            put(dp)
-        empty = empty + 1 if dp is nothing else 0
-    raise RuntimeError(f"the dataflow is empty: {empty} passes gave no datapoint")
 
 
 def _take(pool: WorkerPool, size: int | None) -> Iterator[Any]:
     """Yield ``size`` datapoints of workers without tasks, or endlessly many."""
     taken = 0
     while taken != size:
-        for _, _, _, dp in pool.collect():
+        for _, _, dp in pool.collect():
             taken += 1
             yield dp
             if taken == size:
@@ -78,7 +56,7 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
 
     Args:
         ds: the dataflow to run.
-        num_proc: number of processes.
+        num_proc: number of processes; 0 runs it in this process, for debugging.
         hwm: how many datapoints may be on their way, over all processes. It bounds memory, too.
         start_method: of the processes: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None for the default of
             the platform. With the latter two ``ds`` must be picklable; lambdas and local classes are.
@@ -94,22 +72,24 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
         self, ds: Iterable[Any], num_proc: int = 1, hwm: int = 50, *, start_method: str | None = None
     ) -> None:
         self.ds = ds
-        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
         self.hwm = whole_number(hwm, 1, f"{type(self).__name__}: hwm")
         self.start_method = start_method
-        self._size = _known_length(ds)
+        self._size = known_length(ds)
 
     def reset_state(self) -> None:
         """Start the processes."""
         self._check_not_started()
         self._use(
-            ProcessPool(
-                _produce,
+            open_pool(
+                "processes",
+                produce,
                 self.ds,
                 self.num_proc,
                 name=type(self).__name__,
-                start_method=self.start_method,
                 in_flight=self.hwm,
+                tasks=False,
+                start_method=self.start_method,
             )
         )
 
@@ -133,7 +113,7 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
     Args:
         ds: the dataflow to run.
         num_prefetch: how many datapoints may be on their way, over all processes.
-        num_proc: number of processes.
+        num_proc: number of processes; 0 runs it in this process, for debugging.
         start_method: as for ``MultiProcessRunnerZMQ``.
 
     Raises:
@@ -146,21 +126,32 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
     ) -> None:
         super().__init__(ds)
         self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
-        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
         self.start_method = start_method
-        self._size = _known_length(ds)
-        pool = SharedPool(
-            _produce,
-            ds,
-            self.num_proc,
-            name=type(self).__name__,
-            start_method=start_method,
-            in_flight=self.num_prefetch,
+        self._size = known_length(ds)
+        self._start()
+
+    def _start(self) -> None:
+        self._use(
+            open_pool(
+                "shared processes",
+                produce,
+                self.ds,
+                self.num_proc,
+                name=type(self).__name__,
+                in_flight=self.num_prefetch,
+                tasks=False,
+                start_method=self.start_method,
+            )
         )
-        self._use(pool)
 
     def reset_state(self) -> None:
-        """Do nothing: the processes run since ``__init__``, and reset their copies themselves."""
+        """Start new processes if it was closed. Else do nothing: they run since ``__init__``.
+
+        The processes reset their copies of the dataflow themselves.
+        """
+        if self._was_closed:
+            self._start()
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel, with the connections to the workers, to a process that is being started."""
@@ -173,7 +164,7 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
             yield from _take(pool, self._size)
 
 
-class MultiThreadRunner(PoolOwner, DataFlow[Any]):
+class MultiThreadRunner(PoolOwner):
     """Make several dataflows, run each in a thread, and yield what they produce.
 
     The threads start in ``reset_state()``, and each resets its dataflow once. An iterator ends after as many
@@ -186,7 +177,7 @@ class MultiThreadRunner(PoolOwner, DataFlow[Any]):
         get_df: called once for each thread; returns a dataflow. It must not return the same one twice, unless
             that has no state.
         num_prefetch: how many datapoints may wait to be taken.
-        num_thread: number of threads.
+        num_thread: number of threads; 0 runs one in this thread, for debugging.
 
     Raises:
         Exception: while iterating: what a thread raised, with its traceback as the cause.
@@ -201,15 +192,24 @@ class MultiThreadRunner(PoolOwner, DataFlow[Any]):
             )
         self.get_df = get_df
         self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
-        self.num_thread = whole_number(num_thread, 1, f"{type(self).__name__}: num_thread")
-        self._flows = [get_df() for _ in range(self.num_thread)]
-        self._size = _known_length(self._flows[0])
+        self.num_thread = whole_number(num_thread, 0, f"{type(self).__name__}: num_thread")
+        self._flows = [get_df() for _ in range(self.num_thread or 1)]
+        self._size = known_length(self._flows[0])
 
     def reset_state(self) -> None:
         """Start the threads."""
         self._check_not_started()
-        codes = [lambda df=df: df for df in self._flows]
-        self._use(ThreadPool(_produce, codes, name=type(self).__name__, in_flight=self.num_prefetch))
+        self._use(
+            open_pool(
+                "threads",
+                produce,
+                self._flows,
+                self.num_thread,
+                name=type(self).__name__,
+                in_flight=self.num_prefetch,
+                tasks=False,
+            )
+        )
 
     def __len__(self) -> int:
         """Return the length of the first dataflow."""

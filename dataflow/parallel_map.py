@@ -14,14 +14,12 @@ import numpy as np
 from ._compat.old_names import old_names
 from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
-from ._flows.batch import aggregate
 from ._flows.map import copy_datapoint
-from ._parallel.dispatch import Stream
+from ._parallel.dispatcher import Dispatcher
+from ._parallel.engines import open_pool
+from ._parallel.jobs import map_and_batch, map_tasks
 from ._parallel.pool_owner import PoolOwner
 from ._transport.pool import WorkerPool
-from ._transport.process_pool import ProcessPool
-from ._transport.thread_pool import ThreadPool
-from ._transport.worker_side import Port
 from .base import InfiniteLengthError, ProxyDataFlow, length_of, reset_all
 from .parallel import _MultiProcessZMQDataFlow
 from .utils.argtools import log_once
@@ -36,41 +34,6 @@ __all__ = [
 ]
 
 
-def _map(port: Port, func: Callable[[Any], Any], index: int) -> None:
-    """Be a worker of a mapper."""
-    get, put, drop = port.get, port.put, port.drop
-    while True:
-        task = get()
-        if task is not None:
-            number, dp = task
-            result = func(dp)
-            if result is None:
-                drop(number)
-            else:
-                put(result, number)
-
-
-def _map_and_batch(port: Port, code: tuple[Callable[[Any], Any], int], index: int) -> None:
-    """Be a worker that also makes batches. The number of a message is how many tasks it is about."""
-    func, batch_size = code
-    held: list[Any] = []
-    while True:
-        task = port.get()
-        if task is None:  # the end of a pass: the remainder is no batch
-            port.drop(len(held))
-            port.end()
-            held = []
-            continue
-        result = func(task[1])
-        if result is None:
-            port.drop(1)
-            continue
-        held.append(result)
-        if len(held) == batch_size:
-            port.put(aggregate(held, empty=port.empty), batch_size)  # stacked where it is sent from
-            held = []
-
-
 class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
     """What the mappers over processes and over threads are."""
 
@@ -78,7 +41,7 @@ class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
     buffer_size: int
     strict: bool
     ordered: bool
-    _stream: Stream | None = None
+    _dispatcher: Dispatcher | None = None
 
     def _set(
         self,
@@ -96,15 +59,15 @@ class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
         self.buffer_size = whole_number(buffer_size, 1, f"{type(self).__name__}: buffer_size")
         self.strict, self.ordered = strict, ordered
 
-    def _start_stream(self, pool: WorkerPool) -> None:
-        self._stream = Stream(pool, self.ds, self.buffer_size)
-        self._use(pool, self._stream.close)
+    def _start(self, pool: WorkerPool) -> None:
+        self._dispatcher = Dispatcher(pool, self.ds, self.buffer_size)
+        self._use(pool, self._dispatcher.close)
         if not self.strict:
-            self._stream.begin(endless=True)
+            self._dispatcher.begin(endless=True)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle as before ``reset_state()``."""
-        return {k: v for k, v in super().__getstate__().items() if k != "_stream"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_dispatcher"}
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the mapped datapoints: of one pass if strict, else for ever."""
@@ -113,11 +76,11 @@ class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
     def get_data_strict(self) -> Iterator[Any]:
         """Yield the mapped datapoints of one pass over ``ds``."""
         with self._iterating():
-            stream = self._under_way(endless=False)
+            dispatcher = self._under_way(endless=False)
             try:
-                yield from stream.results_in_order() if self.ordered else stream.results()
+                yield from dispatcher.results_in_order() if self.ordered else dispatcher.results()
             finally:
-                stream.break_off()
+                dispatcher.break_off()
 
     def get_data_non_strict(self) -> Iterator[Any]:
         """Yield the mapped datapoints of endless passes over ``ds``. A new iterator goes on from there."""
@@ -126,14 +89,14 @@ class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
             "Use strict=True for exact passes, or FixedSizeData around it"
         )
         with self._iterating():
-            stream = self._under_way(endless=True)
-            yield from stream.results_in_order() if self.ordered else stream.results()
+            dispatcher = self._under_way(endless=True)
+            yield from dispatcher.results_in_order() if self.ordered else dispatcher.results()
 
-    def _under_way(self, endless: bool) -> Stream:
-        stream = cast(Stream, self._stream)  # there is one when there is a pool
-        if not stream.under_way:
-            stream.begin(endless)
-        return stream
+    def _under_way(self, endless: bool) -> Dispatcher:
+        dispatcher = cast(Dispatcher, self._dispatcher)  # there is one when there is a pool
+        if not dispatcher.is_under_way:
+            dispatcher.begin(endless)
+        return dispatcher
 
 
 class MultiThreadMapData(_ParallelMapData):
@@ -148,7 +111,7 @@ class MultiThreadMapData(_ParallelMapData):
 
     Args:
         ds: the dataflow to map.
-        num_thread: number of threads.
+        num_thread: number of threads; 0 maps in this thread, for debugging.
         map_func: takes a datapoint (a shallow copy) and returns a new one, or None to discard it.
         buffer_size: how many datapoints may be on their way: read from ``ds`` and not yielded.
         strict: see above.
@@ -172,7 +135,7 @@ class MultiThreadMapData(_ParallelMapData):
         ordered: bool = False,
     ) -> None:
         self._set(ds, map_func, buffer_size, strict, ordered)
-        self.num_thread = whole_number(num_thread, 1, f"{type(self).__name__}: num_thread")
+        self.num_thread = whole_number(num_thread, 0, f"{type(self).__name__}: num_thread")
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the threads."""
@@ -180,10 +143,20 @@ class MultiThreadMapData(_ParallelMapData):
         reset_all([self.ds])
         func = self.map_func
 
-        def on_copy() -> Callable[[Any], Any]:
-            return lambda dp: func(copy_datapoint(dp))
+        def on_copy(dp: Any) -> Any:
+            return func(copy_datapoint(dp))
 
-        self._start_stream(ThreadPool(_map, [on_copy] * self.num_thread, name=type(self).__name__))
+        self._start(
+            open_pool(
+                "threads",
+                map_tasks,
+                [on_copy] * (self.num_thread or 1),
+                self.num_thread,
+                name=type(self).__name__,
+                in_flight=self.buffer_size,
+                tasks=True,
+            )
+        )
 
 
 class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
@@ -195,7 +168,7 @@ class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
 
     Args:
         ds: the dataflow to map. It is read in this process.
-        num_proc: number of processes.
+        num_proc: number of processes; 0 maps in this process, for debugging.
         map_func: takes a datapoint and returns a new one, or None to discard it. It may be a lambda.
         buffer_size: how many datapoints may be on their way: read from ``ds`` and not yielded.
         strict: see above.
@@ -223,22 +196,23 @@ class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
         start_method: str | None = None,
     ) -> None:
         self._set(ds, map_func, buffer_size, strict, ordered)
-        self.num_proc = whole_number(num_proc, 1, f"{type(self).__name__}: num_proc")
+        self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
         self.start_method = start_method
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the processes."""
         self._check_not_started()
         reset_all([self.ds])
-        self._start_stream(
-            ProcessPool(
-                _map,
+        self._start(
+            open_pool(
+                "processes",
+                map_tasks,
                 self.map_func,
                 self.num_proc,
                 name=type(self).__name__,
-                start_method=self.start_method,
                 in_flight=self.buffer_size,
                 tasks=True,
+                start_method=self.start_method,
             )
         )
 
@@ -246,17 +220,20 @@ class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
 class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
     """Like ``BatchData(MapData(ds, map_func), batch_size)``, with both in the worker processes.
 
-    With ``num_proc=1`` it is exactly that. With more, the iterator never ends, and datapoints are grouped in
-    arbitrary order, also with those of another pass over ``ds``.
+    With ``num_proc=1`` it is exactly that. With more, datapoints are grouped in arbitrary order. With
+    ``strict=False`` the iterator then never ends, and a batch may have datapoints of two passes over ``ds``.
 
     Args:
         ds: the dataflow to map. It is read in this process.
-        num_proc: number of processes.
+        num_proc: number of processes; 0 maps in this process, for debugging.
         map_func: takes a datapoint and returns a new one, or None to discard it. It may be a lambda.
         batch_size: number of datapoints in a batch.
         buffer_size: how many datapoints (not batches) may be on their way; ``batch_size * 10`` by default. It
             is raised to ``batch_size * num_proc``, as each process must be able to fill a batch.
         start_method: as for ``MultiProcessMapDataZMQ``.
+        strict: with several processes, too, a pass over ``ds`` ends, and no datapoint comes twice.
+        remainder: at the end of a pass, also yield the smaller batches of what is left in each process.
+            Without it that is dropped, as ``BatchData`` does.
 
     Raises:
         ValueError: ``buffer_size`` is less than ``batch_size``.
@@ -273,12 +250,14 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
         buffer_size: int | None = None,
         *,
         start_method: str | None = None,
+        strict: bool = False,
+        remainder: bool = False,
     ) -> None:
         name = type(self).__name__
         if not callable(map_func):
             raise TypeError(f"{name}: map_func must be a function of a datapoint, got {map_func!r}")
         self.ds, self.map_func = ds, map_func
-        self.num_proc = whole_number(num_proc, 1, f"{name}: num_proc")
+        self.num_proc = whole_number(num_proc, 0, f"{name}: num_proc")
         self.batch_size = whole_number(batch_size, 1, f"{name}: batch_size")
         if buffer_size is None:
             buffer_size = self.batch_size * 10
@@ -286,28 +265,30 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
             buffer_size, self.batch_size, f"{name}: buffer_size (a batch must fit)"
         )
         self.start_method = start_method
-        self._stream: Stream | None = None
+        self.strict, self.remainder = strict, remainder
+        self._dispatcher: Dispatcher | None = None
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the processes."""
         self._check_not_started()
         reset_all([self.ds])
         room = max(self.buffer_size, self.batch_size * self.num_proc)
-        pool = ProcessPool(
-            _map_and_batch,
-            (self.map_func, self.batch_size),
+        pool = open_pool(
+            "processes",
+            map_and_batch,
+            (self.map_func, self.batch_size, self.remainder),
             self.num_proc,
             name=type(self).__name__,
-            start_method=self.start_method,
             in_flight=room,
             tasks=True,
+            start_method=self.start_method,
         )
-        self._stream = Stream(pool, self.ds, room, held=self.num_proc * (self.batch_size - 1))
-        self._use(pool, self._stream.close)
+        self._dispatcher = Dispatcher(pool, self.ds, room, held=(self.num_proc or 1) * (self.batch_size - 1))
+        self._use(pool, self._dispatcher.close)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle as before ``reset_state()``."""
-        return super().__getstate__() | {"_stream": None}
+        return super().__getstate__() | {"_dispatcher": None}
 
     def __len__(self) -> int:
         """Return the number of batches of a pass, with one process.
@@ -315,24 +296,29 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
         Raises:
             NotImplementedError: it is infinite, with more; or ``ds`` has no length.
         """
-        if self.num_proc > 1:
-            raise InfiniteLengthError(f"{type(self).__name__} with num_proc > 1 is infinite")
-        return length_of(self.ds) // self.batch_size
+        if not self._is_finite:
+            raise InfiniteLengthError(f"{type(self).__name__} with num_proc > 1 and strict=False is infinite")
+        batches, left = divmod(length_of(self.ds), self.batch_size)
+        return batches + bool(self.remainder and left)
+
+    @property
+    def _is_finite(self) -> bool:
+        return self.strict or self.num_proc <= 1
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield batches: of one pass with one process, else for ever."""
+        """Yield batches: of one pass if strict or with one process, else for ever."""
         with self._iterating():
-            stream = cast(Stream, self._stream)
-            if self.num_proc > 1:
-                if not stream.under_way:
-                    stream.begin(endless=True)
-                yield from stream.batches()
+            dispatcher = cast(Dispatcher, self._dispatcher)
+            if not self._is_finite:
+                if not dispatcher.is_under_way:
+                    dispatcher.begin(endless=True)
+                yield from dispatcher.results()
                 return
-            stream.begin(endless=False)
+            dispatcher.begin(endless=False)
             try:
-                yield from stream.batches_of_pass()
+                yield from dispatcher.results()
             finally:
-                stream.break_off_batches()
+                dispatcher.break_off()
 
 
 class MultiProcessMapDataComponentSharedArray(MultiProcessMapDataZMQ):

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from ._compat.old_names import old_names
 from ._core.checks import whole_number
 from ._core.optional import require
-from ._parallel.source_reader import MAX_EMPTY
+from ._parallel.jobs import MAX_EMPTY
 from ._remote.curve import curve_of
 from ._remote.link import Link, Message
 from ._remote.wire import choose_format

@@ -305,7 +305,7 @@ def test_reset_state_twice_is_an_error_and_after_close_a_new_start(runner: Any) 
         assert len(list(df)) == 3
         df.close()
         df.close()
-        with pytest.raises(DataFlowTerminated, match="was closed"):
+        with pytest.raises(RuntimeError, match=r"was closed: call reset_state\(\)"):
             list(df)
         df.reset_state()
         assert list(df) == [[0], [1], [2]]
@@ -436,10 +436,10 @@ def test_closed_by_another_thread_at_any_moment(array: int) -> None:
 
 def test_wrong_arguments_are_named() -> None:
     for make, match in [
-        (lambda: MultiProcessRunnerZMQ(Count(1), 0), "num_proc"),
+        (lambda: MultiProcessRunnerZMQ(Count(1), -1), "num_proc"),
         (lambda: MultiProcessRunnerZMQ(Count(1), 1, 0), "hwm"),
         (lambda: MultiProcessRunner(Count(1), 0, 1), "num_prefetch"),
-        (lambda: MultiThreadRunner(lambda: Count(1), 1, 0), "num_thread"),
+        (lambda: MultiThreadRunner(lambda: Count(1), 1, -1), "num_thread"),
         (lambda: zmq(Count(1), method="teleport"), "fork, spawn, forkserver"),
         (lambda: plain(Count(1), method="teleport"), "fork, spawn, forkserver"),
     ]:

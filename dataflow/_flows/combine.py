@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import DataFlow, InfiniteLengthError, RNGDataFlow, length_of, reset_all
+from ..base import DataFlow, InfiniteLengthError, RNGDataFlow, length_of, reset_all, upstream_of
 from ..utils import logger
 
 __all__ = ["ConcatData", "JoinData", "RandomChooseData", "RandomMixData"]
@@ -56,7 +56,7 @@ class RandomChooseData(RNGDataFlow[Any]):
     def reset_state(self) -> None:
         """Make ``rng`` anew, then reset each distinct dataflow once."""
         super().reset_state()
-        reset_all(self.df_lists)
+        reset_all(upstream_of(self))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints until a dataflow is exhausted."""
@@ -96,7 +96,7 @@ class RandomMixData(RNGDataFlow[Any]):
     def reset_state(self) -> None:
         """Make ``rng`` anew, then reset each distinct dataflow once."""
         super().reset_state()
-        reset_all(self.df_lists)
+        reset_all(upstream_of(self))
 
     def __len__(self) -> int:
         """Return the sum of the lengths."""
@@ -145,7 +145,7 @@ class JoinData(DataFlow[Any]):
 
     def reset_state(self) -> None:
         """Reset each distinct dataflow once."""
-        reset_all(self.df_lists)
+        reset_all(upstream_of(self))
 
     def __len__(self) -> int:
         """Return the smallest length; dataflows that never end do not count.
@@ -202,7 +202,7 @@ class ConcatData(DataFlow[Any]):
 
     def reset_state(self) -> None:
         """Reset each distinct dataflow once."""
-        reset_all(self.df_lists)
+        reset_all(upstream_of(self))
 
     def __len__(self) -> int:
         """Return the sum of the lengths."""

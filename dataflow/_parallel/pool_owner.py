@@ -1,47 +1,41 @@
-"""A dataflow that owns a pool of workers: when they start, when they end, and one iterator at a time."""
+"""A dataflow that has workers: when they start, when they end, and one iterator at a time."""
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from .._transport.pool import WorkerPool
-from ..base import DataFlowReentrantGuard
-
-_Self = TypeVar("_Self", bound="PoolOwner")
+from ..base import DataFlow, DataFlowReentrantGuard, close_all, length_of, upstream_of
 
 
-class PoolOwner:
+class PoolOwner(DataFlow[Any]):
     """What has a pool of workers: from ``reset_state()`` until it is closed, garbage, or the program ends."""
 
     _pool: WorkerPool | None = None
     _guard: DataFlowReentrantGuard | None = None
     _closer: Callable[[], object] | None = None
+    _was_closed = False
 
     def close(self) -> None:
-        """End the workers. Can be called again; ``reset_state()`` starts new ones."""
+        """End the workers, and close what this dataflow reads. ``reset_state()`` starts new workers."""
+        self._was_closed = self._was_closed or self._pool is not None
+        self._end_workers()
+        close_all(upstream_of(self))
+
+    def _end_workers(self) -> None:
         if self._closer is not None:
             self._closer()
 
-    def __enter__(self: _Self) -> _Self:
-        """Return the dataflow itself; leaving the ``with`` block closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
-
     def __getstate__(self) -> dict[str, Any]:
         """Pickle as before ``reset_state()``: workers don't travel."""
-        return {k: v for k, v in vars(self).items() if k not in ("_pool", "_guard", "_closer")}
+        own = ("_pool", "_guard", "_closer", "_was_closed")
+        return {k: v for k, v in vars(self).items() if k not in own}
 
     def _check_not_started(self) -> None:
-        if self._pool is not None and self._pool.is_running():
+        if self._pool is not None and self._pool.is_running:
             raise RuntimeError(
                 f"{type(self).__name__}.reset_state() was called twice: its workers are running. Call it "
                 "once, in the process that iterates; close() it first to start anew"
@@ -50,6 +44,7 @@ class PoolOwner:
     def _use(self, pool: WorkerPool, close: Callable[[], None] | None = None) -> None:
         self._pool = pool
         self._guard = DataFlowReentrantGuard()
+        self._was_closed = False
         # called when self is garbage, too; for the end of the program the pool has a hook of its own
         closer = weakref.finalize(self, close or pool.close)
         closer.atexit = False
@@ -58,10 +53,11 @@ class PoolOwner:
     @contextlib.contextmanager
     def _iterating(self) -> Iterator[WorkerPool]:
         """Be the one iterator over what the pool gives."""
+        name = type(self).__name__
         if self._pool is None or self._guard is None:
-            raise RuntimeError(
-                f"{type(self).__name__}: call reset_state() before iterating: it starts the workers"
-            )
+            raise RuntimeError(f"{name}: call reset_state() before iterating: it starts the workers")
+        if self._was_closed:
+            raise RuntimeError(f"{name} was closed: call reset_state() to start new workers")
         pool = self._pool
         pool.check()
         with self._guard:
@@ -73,6 +69,14 @@ class PoolOwner:
                 try:
                     pool.interrupted(e)
                 finally:
-                    if not pool.is_running():
-                        self.close()  # all of it, not only the pool
+                    if not pool.is_running:
+                        self._end_workers()  # all of it, not only the pool
                 raise
+
+
+def known_length(ds: Iterable[Any]) -> int | None:
+    """Return the length of a dataflow, None if it has none."""
+    try:
+        return length_of(ds)
+    except NotImplementedError:
+        return None

@@ -1,21 +1,22 @@
-"""The source of a mapper, iterated over in a thread of its own.
+"""The source of a mapper, read ahead in a thread of its own.
 
 The consumer must not wait for a slow source while results are ready, so it can't call ``next`` on it. The
-thread does just that and nothing else: datapoints go into ``items``, and the consumer submits them.
+thread does just that, and prepares each datapoint at once, since a source may use its arrays again. What it
+has read goes into ``items``, and the consumer submits it.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
-from .._transport.pool import CLOSE_TIMEOUT
+from .._transport.pool import CLOSE_TIMEOUT, WorkerPool
+from .jobs import MAX_EMPTY
 
-MAX_EMPTY = 100
-"""Passes in a row without a datapoint after which a source that is read for ever is declared empty."""
+_END = object()
 
 
 class PassEnded:
@@ -32,76 +33,85 @@ class Pass:
         source: what is iterated over.
         endless: begin again when it ends.
         room: how many datapoints may be read and not ``done``.
-        again_at: when there was no room, read on when this few are not done.
-        pending: how many of an earlier pass are not done yet: they take room too.
-        wake: called, from the thread, when there are items again. All must be taken then.
+        low_water: a blocked reader goes on when this many datapoints, or fewer, are not done.
+        pool: prepares the datapoints. It is woken when there are items again: all must be taken then. What it
+            has not settled yet takes room, too.
     """
 
     def __init__(
-        self,
-        source: Iterable[Any],
-        endless: bool,
-        room: int,
-        again_at: int,
-        pending: int,
-        wake: Callable[[], None],
+        self, source: Iterable[Any], endless: bool, room: int, low_water: int, pool: WorkerPool
     ) -> None:
         self.items: deque[Any] = deque()
         self._source, self._endless = source, endless
-        self._room, self._again_at, self._wake = room, again_at, wake
-        self._read = pending
+        self._room, self._low_water = room, low_water
+        self._prepare, self._wake = pool.prepare, pool.wake
+        self._read = pool.pending
         self.taken = 0
-        """Datapoints that have left the mapper. Only its thread counts them, only ours those read."""
+        """Datapoints that have left the mapper. Written by the consumer only, as ``_read`` is by the reader
+        only, so neither needs a lock."""
         self.blocked = False
-        """Whether the thread waits for room."""
+        """Whether the reader waits for room."""
         self._cancelled = False
         self._signal: SimpleQueue[None] = SimpleQueue()
+        self._datapoints = self._read_source()
 
     def done(self, count: int = 1) -> None:
-        """Say that datapoints have left the mapper."""
+        """Count datapoints that have left the mapper."""
         self.taken += count
-        if self.blocked and self._read - self.taken <= self._again_at:
+        if self.blocked and self._read - self.taken <= self._low_water:
             self.blocked = False
             self._signal.put(None)
 
     def cancel(self) -> None:
         """Break it off as soon as the source returns."""
         self._cancelled = True
-        self._room = 0  # makes the thread look
+        self._room = 0  # makes the reader look
         self._signal.put(None)
 
     def run(self) -> None:
-        """Do it, in the thread."""
+        """Read the source to its end: in a thread, where ``step`` is not called."""
         error = None
+        datapoints = self._datapoints
         try:
-            empty = 0
-            while not self._cancelled:
-                before = self._read
-                self._read_once()
-                if not self._endless:
-                    break
-                empty = empty + 1 if self._read == before else 0
-                if empty == MAX_EMPTY:
-                    raise RuntimeError(f"the source is empty: {MAX_EMPTY} passes gave no datapoint")
+            if self._wait_for_room():
+                for item in datapoints:
+                    self.items.append(self._prepare(item))
+                    if len(self.items) == 1:  # else somebody is about to take all
+                        self._wake()
+                    if self._read - self.taken >= self._room and not self._wait_for_room():
+                        break
+            datapoints.close()
         except BaseException as e:
             error = e
         self.items.append(PassEnded(error))
         self._wake()
 
-    def _read_once(self) -> None:
-        iterator = iter(self._source)
+    def step(self) -> None:
+        """Read one datapoint, in the thread of the consumer."""
         try:
-            if self._wait_for_room():
+            item = next(self._datapoints, _END)
+        except BaseException as e:
+            self.items.append(PassEnded(e))
+            return
+        self.items.append(PassEnded(None) if item is _END else self._prepare(item))
+
+    def _read_source(self) -> Generator[Any, None, None]:
+        empty = 0
+        while empty < MAX_EMPTY and not self._cancelled:
+            before = self._read
+            iterator = iter(self._source)
+            try:
                 for item in iterator:
                     self._read += 1
-                    self.items.append(item)
-                    if len(self.items) == 1:  # else somebody is about to take all
-                        self._wake()
-                    if self._read - self.taken >= self._room and not self._wait_for_room():
-                        break
-        finally:
-            if isinstance(iterator, Iterator) and hasattr(iterator, "close"):
-                iterator.close()
+                    yield item
+            finally:
+                if isinstance(iterator, Iterator) and hasattr(iterator, "close"):
+                    iterator.close()
+            if not self._endless:
+                return
+            empty = empty + 1 if self._read == before else 0
+        if not self._cancelled:
+            raise RuntimeError(f"the source is empty: {MAX_EMPTY} passes in a row gave no datapoint")
 
     def _wait_for_room(self) -> bool:
         """Wait until there is room; return False if cancelled."""
@@ -112,8 +122,12 @@ class Pass:
         return not self._cancelled
 
 
-class Feed:
-    """The thread that runs passes, one after the other."""
+class SourceReader:
+    """The thread that runs passes, one after the other.
+
+    Args:
+        name: the stage of the pipeline.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import marshal
 import pickle
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .codec import encode
-from .connection import DATA, DROPPED
+from .pool import NO_VALUE
 
 SMALL = 2048
 """Bytes up to which a datapoint is small."""
@@ -47,19 +46,23 @@ def compact(value: Any) -> Any:
     return stream if not buffers and len(stream) <= SMALL else Large(stream, buffers)
 
 
-def dumps(numbers: list[int], items: list[Any]) -> bytes:
-    """Return a bundle of what ``compact`` returned, or None for "no datapoint", with a number for each."""
-    return marshal.dumps((numbers, items), 2)  # version 2 has no references: equal objects stay distinct
+def dumps(numbers: Sequence[Any], items: list[Any]) -> bytes:
+    """Return a bundle of what ``compact`` returned, or None for ``NO_VALUE``, with numbers for each."""
+    return marshal.dumps(
+        (list(numbers), items), 2
+    )  # version 2 has no references: equal objects stay distinct
 
 
-def loads(body: Any, sender: Any = None) -> Iterator[tuple[Any, int, int, Any]]:
-    """Return an iterator over (sender, kind, number, datapoint) of a bundle: DATA, or DROPPED and None."""
+def loads(body: Any) -> tuple[Sequence[Any], Iterable[Any]]:
+    """Return the numbers and the datapoints of a bundle."""
     numbers, items = marshal.loads(body)
-    if _PLAIN.issuperset(map(type, items)):
-        return zip(repeat(sender), repeat(DATA), numbers, items)  # two are endless
-    kinds = [DROPPED if item is None else DATA for item in items]
-    return zip(repeat(sender), kinds, numbers, map(_value, items))
+    return numbers, items if _PLAIN.issuperset(map(type, items)) else map(_value, items)
 
 
 def _value(item: Any) -> Any:
-    return pickle.loads(item) if type(item) is bytes else item
+    if type(item) is bytes:
+        try:
+            return pickle.loads(item)
+        except StopIteration as e:  # in map(), it would end the bundle without a word
+            raise RuntimeError(f"a datapoint can't be rebuilt: StopIteration: {e}") from e
+    return NO_VALUE if item is None else item

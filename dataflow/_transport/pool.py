@@ -1,57 +1,120 @@
-"""The face of a pool of workers: the same over processes and over threads."""
+"""The face of a pool of workers: the same over processes, over threads, and in this process."""
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any, NamedTuple
 
 from .._core.errors import DataFlowTerminated
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that ``close`` waits for workers to end by themselves, for all together."""
 
+Task = tuple[int, Any]
+"""The number of a task and its datapoint."""
+
+Job = Callable[..., Iterator[Any]]
+"""What a worker does. ``job(code)`` yields datapoints. With tasks, ``job(tasks, code, empty)`` takes tasks,
+and None at the end of a pass, and yields once for each: ``(numbers, value)``. ``numbers`` says which tasks
+are settled now, an int for one and a tuple for any other count; ``value`` is what came of them, or
+``NO_VALUE``.
+``empty(shape, dtype)`` returns an array for the next value."""
+
+
+class _NoValue:
+    """The type of ``NO_VALUE``, which stays one object when it is pickled."""
+
+    def __repr__(self) -> str:
+        return "NO_VALUE"
+
+    def __reduce__(self) -> str:
+        return "NO_VALUE"
+
+
+NO_VALUE = _NoValue()
+"""In place of a value: the tasks are settled, and nothing came of them."""
+
 
 class Worker:
     """What a pool knows of one of its workers."""
 
-    name: str
-    outstanding = 0
-    """Tasks submitted and not done. ``submit`` adds one; whoever collects subtracts what is done."""
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.outstanding = 0  # tasks given to it and not settled
+
+    def current(self) -> tuple[int, float] | None:
+        """Return the number of the task that the worker is on and since when, or None if it is on none.
+
+        The time is that of ``time.monotonic()``.
+        """
+        return None
 
 
-Message = tuple[Worker, int, int, Any]
-"""What a worker sent: who, the kind (DATA, DROPPED or END), a number, and the datapoint if there is one."""
+class Result(NamedTuple):
+    """What a worker sent."""
+
+    worker: Worker
+    numbers: tuple[int, ...]
+    """The tasks that it settles: several for a batch, none for a worker without tasks."""
+    value: Any
+    """What came of them, or ``NO_VALUE``."""
+
+
+class Phase(Enum):
+    """Where a pool is in its life."""
+
+    RUNNING = "running"
+    WAITING = "waiting"  # running, and blocked in a wait: an exception now leaves no frame half read
+    CLOSED = "closed"
+    FAILED = "failed"
 
 
 class WorkerPool(ABC):
-    """Workers that each run ``entry(port, code, index)``.
+    """Workers that each do a job.
 
-    With tasks: ``submit`` and ``collect``. Without, each worker puts datapoints as long as few enough are on
+    With tasks: ``submit`` and ``collect``. Without, each worker makes datapoints as long as few enough are on
     their way.
+
+    Args:
+        name: the stage of the pipeline, for messages.
     """
+
+    reads_ahead = True
+    """Whether the source of the tasks is read by a thread, while the workers are busy."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.at_rest = False
-        """Whether an exception that comes up now leaves nothing half done."""
+        self.pending = 0
+        """Tasks submitted and not settled."""
+        self._phase = Phase.RUNNING
+        self._reason = ""  # of the failure
         self._owner = os.getpid()
-        self._stopped = ""
-        self._closed = False
+
+    def prepare(self, value: Any) -> Any:
+        """Return what ``submit`` takes for a datapoint. The datapoint may change after that.
+
+        It is called by the thread that reads the source.
+        """
+        return value
 
     @abstractmethod
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the workers ``count`` tasks off the left of ``items``, numbered from ``number`` on."""
 
     @abstractmethod
-    def submit_end(self) -> None:
-        """Send every worker an END. Each answers with one when all that it got before is done."""
+    def finish(self) -> None:
+        """Have each worker settle what it holds back, when it has done what was submitted before."""
+
+    def discard(self, below: int) -> None:  # noqa: B027  # to do nothing is right
+        """Say that tasks with a number below ``below`` are of no use any more: they may be done or not."""
 
     @abstractmethod
-    def collect(self) -> Iterator[Message]:
-        """Yield the messages that have come. Wait for the first, but not if somebody calls ``wake``.
+    def collect(self) -> Iterator[Result]:
+        """Yield the results that have come. Wait for the first, but not if somebody calls ``wake``.
 
         An iterator that is not exhausted loses nothing: the next one goes on.
 
@@ -74,20 +137,36 @@ class WorkerPool(ABC):
     def abandon(self) -> None:
         """In a process that was forked while the pool existed: let go of it, unless it can be used there."""
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all tasks are settled, and no worker has anything to say of one."""
+        return not self.pending
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, after a failure or without."""
+        return self._phase in (Phase.CLOSED, Phase.FAILED)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has workers that this process can use."""
+        return not self.is_closed and os.getpid() == self._owner
+
     def interrupted(self, error: BaseException) -> None:
         """Say that ``error`` ended the use of the pool, perhaps at any point of its code, like a Ctrl-C.
 
-        What was half read or half written then can't be made good: the pool is closed unless ``at_rest``.
+        What was half read or half written then can't be made good: unless the pool was waiting, it is closed.
         """
-        if not self.at_rest and not self._closed:
-            self._stop("interrupted", error)
-        elif self._closed and not self._stopped and isinstance(error, Exception):
+        if self._phase is Phase.WAITING:
+            self._phase = Phase.RUNNING
+        elif self._phase is Phase.RUNNING:
+            self._fail("interrupted", error)
+        elif self._phase is Phase.CLOSED and isinstance(error, Exception):
             raise DataFlowTerminated(f"{self.name} was closed while it was in use") from error
-        self.at_rest = False
 
-    def is_running(self) -> bool:
-        """Say whether it has workers that this process can use."""
-        return not self._closed and os.getpid() == self._owner
+    def recovered(self) -> None:
+        """Say that the error that comes next is not of the pool: it can be used after it."""
+        self._phase = Phase.WAITING
 
     def check(self) -> None:
         """Raise if the pool can't be used: see ``collect``."""
@@ -99,12 +178,20 @@ class WorkerPool(ABC):
         self._check_open()
 
     def _check_open(self) -> None:
-        if self._stopped:
-            raise RuntimeError(f"{self.name} stopped after an error and can't go on: {self._stopped}")
-        if self._closed:
+        if self._phase is Phase.FAILED:
+            raise RuntimeError(f"{self.name} stopped after an error and can't go on: {self._reason}")
+        if self._phase is Phase.CLOSED:
             raise DataFlowTerminated(f"{self.name} was closed")
 
-    def _stop(self, where: str, error: BaseException) -> None:
+    def _begin_close(self) -> bool:
+        """Enter the phase CLOSED; return False if it is closed already."""
+        if self.is_closed:
+            return False
+        self._phase = Phase.CLOSED
+        return True
+
+    def _fail(self, where: str, error: BaseException) -> None:
         """Close after an error, and remember it for whoever tries again."""
-        self._stopped = f"{where}: {type(error).__name__}: {error}"
+        reason = f"{where}: {type(error).__name__}: {error}"
         self.close()
+        self._phase, self._reason = Phase.FAILED, reason

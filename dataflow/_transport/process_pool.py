@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import cycle, repeat
 from typing import Any, NoReturn
 
 from .._core.errors import WorkerError
-from .bundle import loads
-from .connection import BUNDLE, CREDIT, DATA, END, ERROR, Connection, Frame, note
+from .board import GRACE, Board
+from .bundle import Large, compact, loads
+from .connection import Connection
 from .failure import Failure, rebuild
-from .launch import choose_context, close_at_exit, closed, describe_end, pidfd_of, start_process, usable_cores
-from .pipes import connected_ends, readable, wait_for
-from .pool import CLOSE_TIMEOUT, Message, Worker, WorkerPool
-from .send_buffer import TOGETHER, queue_tasks
+from .framing import BUNDLE, CREDIT, END, ERROR, KIND, SKIPPED, Frame, note
+from .launch import choose_context, close_at_exit, closed, describe_end, start_process, usable_cores
+from .packing import Packed, Packer, Unpacker
+from .pipes import connected_ends, wait_for
+from .pool import CLOSE_TIMEOUT, NO_VALUE, Job, Phase, Result, WorkerPool
+from .process_worker import ProcessWorker, level
+from .send_buffer import TOGETHER
 from .shared_memory import Arena, Leases, Memory, new_memory
-from .worker_side import Entry, Setup, work
+from .waker import Waker
+from .worker_side import Setup, work
 
 _SLACK = 24 << 20
 """Bytes of shared memory, over all workers, that the consumer may keep of small datapoints."""
@@ -32,67 +37,17 @@ _SLACK = 24 << 20
 _LOOK_AROUND = 0.1
 """Seconds after which to look whether workers have ended that there is no pidfd of."""
 
-_STATUS_TIMEOUT = 0.2
-"""Seconds after the end of a process in which its exit status comes: a fork server has to send it."""
+_STUCK = 1e-3
+"""Seconds on one task after which a worker loses those that it has not begun to workers that wait."""
 
 _GONE = 0xFF  # kind of the last frame of a worker: put in by the parent when the worker has ended
-
-
-class ProcessWorker(Worker):
-    """What the parent has of a worker process."""
-
-    def __init__(self, name: str, process: Any, connection: Connection, memories: list[Memory]) -> None:
-        self.name = name
-        self.process = process
-        self.connection = connection
-        self.pidfd = pidfd_of(process.pid)
-        self.gone = False
-        self._memories = memories
-
-    def has_ended(self) -> bool:
-        """Say whether the process has ended."""
-        return self.process.exitcode is not None
-
-    def wait_ended(self, timeout: float) -> bool:
-        """Wait until the process has ended, ``timeout`` seconds at most; say whether it has."""
-        if self.has_ended():
-            return True
-        if self.pidfd < 0:
-            self.process.join(timeout)
-            return self.has_ended()
-        # not by join(), which waits for a pipe that children of the worker may hold open
-        if not readable(self.pidfd, timeout):
-            return False
-        if not self.has_ended():
-            self.process.join(_STATUS_TIMEOUT)
-        return True
-
-    def end(self, deadline: float) -> None:
-        """Wait until the process has ended; after ``deadline`` kill it."""
-        if not self.wait_ended(max(0.0, deadline - time.monotonic())):
-            self.process.kill()
-            self.wait_ended(CLOSE_TIMEOUT)
-        # The start of a process fails in Python 3.10 if another one is closed meanwhile, as in a collection.
-        if sys.version_info >= (3, 11):
-            with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
-                self.process.close()
-
-    def close(self) -> None:
-        """Give up everything but the process."""
-        self.connection.close()
-        for memory in self._memories:
-            memory.close()
-        self._memories.clear()
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
 
 
 class ProcessPool(WorkerPool):
     """Workers that are processes.
 
     Args:
-        entry: a function of a module. It puts datapoints into its port, and gets tasks from it.
+        job: a function of a module: see ``pool.Job``.
         code: what it works with: a dataflow, a function. Inherited by fork, else sent by cloudpickle.
         num: how many workers.
         name: the stage of the pipeline, for messages.
@@ -104,10 +59,13 @@ class ProcessPool(WorkerPool):
 
     bundles = True
     """Whether small datapoints may travel together."""
+    waits_for_slots = True
+    """Whether a worker without a slot waits for one."""
+    _next_to_put: Iterator[ProcessWorker] | None = None  # None: each goes on when its own are collected
 
     def __init__(
         self,
-        entry: Entry,
+        job: Job,
         code: Any,
         num: int,
         *,
@@ -121,9 +79,14 @@ class ProcessPool(WorkerPool):
         self._set_up(tasks, max(1, in_flight // num // 4), spin=num <= usable_cores())
         close_at_exit(self)
         try:
+            if tasks:
+                self._share_tasks(in_flight, num)
             for index in range(num):
-                share = max(1, in_flight // num + (index < in_flight % num))
-                self._start(context, entry, code, index, share, _SLACK // num)
+                # with more workers than datapoints in flight, who may put one is decided anew for each
+                share = in_flight // num + (index < in_flight % num)
+                self._start(context, job, code, index, share, _SLACK // num)
+            if not tasks and in_flight < num:
+                self._next_to_put = cycle([*self.workers[in_flight:], *self.workers[:in_flight]])
         except BaseException:
             self.close()
             raise
@@ -133,41 +96,60 @@ class ProcessPool(WorkerPool):
         self._by_connection: dict[Connection, ProcessWorker] = {}
         self._starting: Connection | None = None
         self._inbox: deque[Frame] = deque()
-        self._opened: tuple[Connection, int, Iterator[Message]] | None = None  # what is being yielded
-        self._tasks, self._spin = tasks, spin
+        self._opened: tuple[ProcessWorker, int, Iterator[Any]] | None = None  # what is being yielded
+        self._has_tasks, self._spin = tasks, spin
+        self._of_use_from = 0  # the lowest number of a task whose result is of use
+        self._finishing = False  # whether tasks that are given now come after an END
         self._grant_at = grant_at
-        self._waiting = self._woken = False
         self._using = threading.RLock()  # the descriptors of the workers: nobody may close them meanwhile
-        self._waking = threading.RLock()  # the same for that of wake()
-        self._wake_ours, self._wake_theirs = connected_ends()
-        self._wake_ours.dont_wait()
-        self._wake_theirs.dont_wait()
+        self._waker = Waker()
+        self._board: Board | None = None
+        self._tasks_memory: Memory | None = None
+        self._packer = Packer(None)
+
+    def _share_tasks(self, in_flight: int, num: int) -> None:
+        """Make what all workers share of the tasks: their arrays, and who is on which."""
+        self._tasks_memory = new_memory()
+        if self._tasks_memory is not None:
+            self._packer = Packer(Arena(self._tasks_memory, in_flight, _SLACK))
+            with contextlib.suppress(OSError):  # then tasks stay with the worker that got them
+                self._board = Board(num)
 
     def _add(self, worker: ProcessWorker) -> None:
         self.workers.append(worker)
         self._by_connection[worker.connection] = worker
 
-    def _start(self, context: Any, entry: Entry, code: Any, index: int, share: int, slack: int) -> None:
+    def _connect(self, ends: Any, leases: Leases | None) -> Connection:
+        return Connection(ends, self._packer, Unpacker(leases), self._inbox)
+
+    def _start(self, context: Any, job: Job, code: Any, index: int, share: int, slack: int) -> None:
         results = new_memory()
-        jobs = new_memory() if self._tasks else None
-        memories = [m for m in (results, jobs) if m is not None]
         try:
             ours, theirs = connected_ends()
         except OSError:  # no more descriptors
-            for memory in memories:
-                memory.close()
+            if results is not None:
+                results.close()
             raise
         ours.dont_wait()
         name = f"{self.name}, worker {index}"
-        connection = Connection(
-            ours,
-            Arena(jobs, share, slack) if jobs is not None else None,
-            Leases(results) if results is not None else None,
-            self._inbox,
+        connection = self._connect(ours, Leases(results) if results is not None else None)
+        together = TOGETHER if self._has_tasks else share // 2 if self.bundles else 1
+        credits = None if self._has_tasks else share
+        setup = Setup(
+            job=job,
+            ends=theirs,
+            results=results,
+            tasks=self._tasks_memory,
+            board=self._board,
+            slots=max(1, share),
+            slack=slack,
+            credits=credits,
+            together=max(1, together),
+            spin=self._spin,
+            waits_for_slots=self.waits_for_slots,
+            name=name,
         )
-        together = TOGETHER if self._tasks else share // 2 if self.bundles else 1
-        credits = None if self._tasks else share
-        setup = Setup(entry, theirs, results, jobs, share, slack, credits, together, self._spin, name)
+        row = self._board.row(index) if self._board is not None else None
         self._starting = connection  # so that the worker can close what it inherits of it
         try:
             start_process(
@@ -177,13 +159,13 @@ class ProcessPool(WorkerPool):
                 setup,
                 code,
                 self.name,
-                lambda process: self._add(ProcessWorker(name, process, connection, memories)),
+                lambda process: self._add(ProcessWorker(name, process, connection, results, row)),
             )
         except BaseException:
             if connection not in self._by_connection:  # else close() will see to it
                 connection.close()
-                for memory in memories:
-                    memory.close()
+                if results is not None:
+                    results.close()
             raise
         finally:
             self._starting = None
@@ -191,74 +173,142 @@ class ProcessPool(WorkerPool):
 
     # ---- tasks
 
-    def submit(self, number: int, items: deque[Any], count: int) -> None:
-        """Give the workers ``count`` tasks off ``items``, so that they have as many each as can be."""
-        level = -(-(sum(w.outstanding for w in self.workers) + count) // len(self.workers))
-        with self._using:
-            for worker in self.workers:
-                share = min(count, level - worker.outstanding)
-                if share > 0:
-                    connection = worker.connection
-                    queue_tasks(connection, number, items, share)
-                    number += share
-                    count -= share
-                    worker.outstanding += share
-                    connection.flush()
+    def prepare(self, value: Any) -> Any:
+        """Return a datapoint as it will be sent: encoded, its large arrays copied to shared memory."""
+        item = compact(value)
+        return self._packer.pack(*item, keep=True) if type(item) is Large else item
 
-    def submit_end(self) -> None:
-        """Send every worker an END. Each answers with one when all that it got before is done."""
+    def submit(self, number: int, items: deque[Any], count: int) -> None:
+        """Give the workers ``count`` tasks off ``items``, so that all have about the same number."""
+        self._finishing = False
+        self.pending += count
+        with self._using:
+            for worker, share in zip(self.workers, level(self.workers, count), strict=True):
+                if share:
+                    numbers = list(range(number, number + share))
+                    worker.give(numbers, [items.popleft() for _ in numbers])
+                    number += share
+                    worker.connection.writer.flush()
+
+    def finish(self) -> None:
+        """Have each worker settle what it holds back, when it has done what was submitted before."""
+        self._finishing = True
         with self._using:
             for worker in self.workers:
-                worker.connection.queue([note(END, 0)])
-                worker.connection.flush()
+                worker.connection.writer.queue(note(END, 0))
+                worker.connection.writer.flush()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all tasks are settled, and no worker has anything to say of one."""
+        return not self.pending and not any(worker.taken for worker in self.workers)
+
+    def discard(self, below: int) -> None:
+        """Say that tasks with a number below ``below`` are of no use any more: they may be done or not."""
+        self._of_use_from = below
+
+    def _rebalance(self) -> bool:
+        """Give tasks that stuck workers have not begun to idle ones; return whether to look again soon."""
+        idle = [worker for worker in self.workers if worker.is_idle()]
+        busy = [worker for worker in self.workers if worker.not_begun() > 0] if idle else []
+        stuck = [worker for worker in busy if worker.seconds_on_task() > _STUCK]
+        if stuck:
+            for worker in stuck:
+                worker.mark()
+            time.sleep(GRACE)
+            for worker in stuck:
+                self._give_again(idle, *worker.take_back())
+        return len(busy) > len(stuck)
+
+    def _give_again(self, workers: list[ProcessWorker], numbers: list[int], items: list[Any]) -> None:
+        start = sum(number < self._of_use_from for number in numbers)  # they ascend
+        self.pending -= start
+        for item in items[:start]:
+            if type(item) is Packed:
+                self._packer.drop(item)
+        numbers, items, start = numbers[start:], items[start:], 0
+        for worker, share in zip(workers, level(workers, len(numbers)), strict=True):
+            if share:
+                worker.give(numbers[start : start + share], items[start : start + share])
+                start += share
+                if self._finishing:
+                    worker.connection.writer.queue(note(END, 0))
 
     # ---- results
 
-    def collect(self) -> Iterator[Message]:
-        """Yield the messages that have come; wait for the first, unless woken."""
+    def collect(self) -> Iterator[Result]:
+        """Yield the results that have come; wait for the first, unless woken."""
         if not self._inbox and self._opened is None:
             self._fill()
         while self._opened is not None or self._inbox:
             if self._opened is None:
                 self._opened = self._open(self._inbox.popleft())
-            connection, count, messages = self._opened
-            yield from messages  # no generator: if this one is dropped, the next goes on
+            worker, count, results = self._opened
+            try:
+                yield from results
+            except GeneratorExit:  # the next iterator goes on with what is left
+                left = list(results)
+                unsettled = sum(len(numbers) for _, numbers, _ in left) if self._has_tasks else len(left)
+                self._opened = worker, unsettled, iter(left)
+                self._collected(worker, count - unsettled)
+                raise
             self._opened = None
-            self._collected(connection, count)
+            self._collected(worker, count)
 
-    def _open(self, frame: Frame) -> tuple[Connection, int, Iterator[Message]]:
-        """Return where a frame is from, how many of its datapoints are to be counted yet, and its messages.
+    def _open(self, frame: Frame) -> tuple[ProcessWorker, int, Iterator[Any]]:
+        """Return whose a frame is, how many datapoints are to be counted yet, and its results.
 
         The datapoints of a bundle are counted when all were yielded. That saves a third of the time for each.
         """
-        connection, kind, number, _, body = frame
-        if kind & 0xFF >= ERROR:
-            self._fail(frame)
+        connection, kind, count, _, body = frame
+        if kind & KIND >= ERROR:
+            self._raise(frame)
         worker = self._by_connection[connection]
+        numbers: Iterable[Any]
+        if kind == SKIPPED:
+            item = worker.skipped(count)
+            if item is not NO_VALUE:
+                self._give_again([min(self.workers, key=lambda w: w.outstanding)], [count], [item])
+            return worker, 0, iter(())
         if kind == BUNDLE:
-            if number == 1:
-                self._collected(connection, 1)
-            return connection, number - (number == 1), loads(body, worker)
-        self._collected(connection, 1)
-        value = connection.unpack(frame) if kind & 0xFF == DATA else None
-        return connection, 0, iter([(worker, kind & 0xFF, number, value)])
+            numbers, values = loads(body)
+            if type(numbers[0]) is int:
+                numbers = zip(numbers, strict=False)
+            elif self._has_tasks:
+                count = sum(map(len, numbers))
+        else:
+            several, value = connection.unpack(frame)
+            numbers, values = (several,), (value,)
+            count = len(several) if self._has_tasks else 1
+        results = zip(repeat(worker), numbers, values)  # repeat() has no end
+        if count == 1:
+            self._collected(worker, 1)
+            count = 0
+        return worker, count, results
 
-    def _collected(self, connection: Connection, count: int) -> None:
-        """Count datapoints of a worker that were collected. It is told now and then, or before a wait."""
-        if not self._tasks:
-            connection.owed += count
-            if connection.owed >= self._grant_at:
-                with self._using:
-                    self._grant(connection)
-                    connection.flush()
+    def _collected(self, worker: ProcessWorker, count: int) -> None:
+        """Count datapoints of a worker that were collected."""
+        if self._has_tasks:
+            worker.settle(count)
+            self.pending -= count
+            return
+        if self._next_to_put is None:
+            self._owe(worker, count)
+        else:
+            for _ in range(count):
+                self._owe(next(self._next_to_put), 1)
+
+    def _owe(self, worker: ProcessWorker, count: int) -> None:
+        """Let a worker put ``count`` more. It is told now and then, or before a wait."""
+        worker.owed += count
+        if worker.owed >= self._grant_at:
+            with self._using:
+                self._grant(worker)
+                worker.connection.writer.flush()
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return. From any thread."""
-        self._woken = True
-        if self._waiting:
-            self._waiting = False
-            with self._waking, contextlib.suppress(OSError):  # full of calls, or closed
-                self._wake_theirs.write(b"w")
+        self._waker.wake()
 
     def _fill(self) -> None:
         """Wait until there is something in the inbox, or until woken."""
@@ -269,13 +319,13 @@ class ProcessPool(WorkerPool):
                     return
 
     def _receive(self) -> bool:
-        """Read what has come, without waiting; say whether something has."""
+        """Read what has come, without waiting; return whether something has."""
         some = False
         for worker in self.workers:
             if worker.gone:
                 continue
             try:
-                if worker.connection.read():
+                if worker.connection.reader.read():
                     some = True
                 else:
                     self._lost(worker)
@@ -284,52 +334,53 @@ class ProcessPool(WorkerPool):
         return some or bool(self._inbox)
 
     def _wait(self) -> bool:
-        """Send what is due, then wait until something happens; say whether it was a call of ``wake``."""
-        reads, writes, watched = [self._wake_ours.fds[0]], [], True
+        """Send what is due, then wait until something happens; return whether it was a call of ``wake``."""
+        reads, writes, watched = [self._waker.fd], [], True
+        look_again = self._has_tasks and self._rebalance()
         for worker in self.workers:
             if worker.gone:
                 continue
-            connection = worker.connection
-            if connection.owed:
-                self._grant(connection)
-            elif connection.has_releases:
-                connection.queue([connection.releases()])
-            if hungry := connection.hungry():  # after the slots, which may be all that it waits for
-                connection.queue([hungry])
-            reads.append(connection.ends.fds[0])
+            self._send_what_is_due(worker)
+            reads.append(worker.connection.ends.fds[0])
             if worker.pidfd >= 0:
                 reads.append(worker.pidfd)
             else:
                 watched = False
-            if not connection.flush():
-                writes.append(connection.ends.fds[1])
-        self._waiting = True  # from here on, wake() writes to the pipe; before, it only leaves a note
-        if not self._woken:
-            self.at_rest = True
-            ended = wait_for(reads, writes, None if watched else _LOOK_AROUND, self._spin)
-            self.at_rest = False
-            if self._closed:  # meanwhile, by a signal handler
+            if not worker.connection.writer.flush():
+                writes.append(worker.connection.ends.fds[1])
+        if self._waker.begin_wait():
+            self._phase = Phase.WAITING
+            timeout = _STUCK if look_again else None if watched else _LOOK_AROUND
+            ended = wait_for(reads, writes, timeout, self._spin)
+            if self._phase is not Phase.WAITING:  # closed meanwhile, by a signal handler
                 return True
+            self._phase = Phase.RUNNING
             for worker in self.workers:
                 if not worker.gone and (worker.pidfd in ended if worker.pidfd >= 0 else worker.has_ended()):
                     self._drain(worker)
-        self._waiting = False
-        woken, self._woken = self._woken, False
-        with contextlib.suppress(BlockingIOError):  # also when not woken: a call may have come late
-            self._wake_ours.read(4096)
-        return woken
+        return self._waker.end_wait()
 
-    def _grant(self, connection: Connection) -> None:
+    def _send_what_is_due(self, worker: ProcessWorker) -> None:
+        connection = worker.connection
+        if worker.owed:
+            self._grant(worker)
+        elif connection.unpacker.has_releases:
+            connection.writer.queue(connection.unpacker.releases())
+        if starved := connection.starved():  # after the slots, which may be all that it waits for
+            connection.writer.queue(starved)
+
+    def _grant(self, worker: ProcessWorker) -> None:
         """Let a worker put as many more as were collected."""
-        connection.queue([connection.releases(), note(CREDIT, connection.owed)])
-        connection.owed = 0
+        connection = worker.connection
+        connection.writer.queue(connection.unpacker.releases(), note(CREDIT, worker.owed))
+        worker.owed = 0
 
     # ---- ends
 
     def _drain(self, worker: ProcessWorker) -> None:
-        """Read the last words of a worker that has ended."""
+        """Read the last frames of a worker that has ended."""
         with contextlib.suppress(BlockingIOError):
-            while worker.connection.read():
+            while worker.connection.reader.read():
                 pass
         self._lost(worker)
 
@@ -337,7 +388,7 @@ class ProcessPool(WorkerPool):
         worker.gone = True
         self._inbox.append((worker.connection, _GONE, 0, 0, memoryview(b"")))
 
-    def _fail(self, frame: Frame) -> NoReturn:
+    def _raise(self, frame: Frame) -> NoReturn:
         """Close the pool and raise what a frame says."""
         self._check_open()  # if it was closed, that is why workers have ended
         connection, kind, *_ = frame
@@ -347,8 +398,8 @@ class ProcessPool(WorkerPool):
             how = describe_end(worker.process)
             error: BaseException = WorkerError(f"{worker.name} (pid {worker.process.pid}) {how}")
         else:
-            error = rebuild(Failure(*connection.unpack(frame)))
-        self._stop(worker.name, error)
+            error = rebuild(Failure(*connection.unpacker.unpack(frame)))
+        self._fail(worker.name, error)
         raise error
 
     def abandon(self) -> None:
@@ -359,9 +410,8 @@ class ProcessPool(WorkerPool):
 
     def close(self) -> None:
         """End the workers and give up everything. Can be called again, and from any thread."""
-        if self._closed:
+        if not self._begin_close():
             return
-        self._closed = True
         closed(self)
         if self._owner != os.getpid():
             self._give_up()
@@ -373,15 +423,17 @@ class ProcessPool(WorkerPool):
             worker.end(deadline)
         self.wake()
         unused = self._using.acquire(timeout=CLOSE_TIMEOUT)
-        with self._waking:
-            self._give_up()
+        self._give_up()
         if unused:
             self._using.release()
 
     def _give_up(self) -> None:
         for worker in self.workers:
             worker.close()
-        self._wake_ours.close()
-        self._wake_theirs.close()
+        for shared in (self._tasks_memory, self._board):
+            if shared is not None and self._starting is None:
+                shared.close()
+        self._packer = Packer(None)
+        self._waker.close()
         self._inbox.clear()
         self._opened = None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import marshal
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from .bundle import Large, compact, dumps
-from .connection import BUNDLE, DATA, Connection, note
+from .connection import Connection
+from .framing import BUNDLE, DATA, NUMBERS, SEVERAL, note
 
 TOGETHER = 64
 """Datapoints in a bundle at most: twice as many would gain a few percent."""
@@ -21,7 +22,7 @@ _FAST = 20e-6
 _BURST = 16
 """Fast datapoints in a row that are sent at once before others are kept for a bundle."""
 
-_PATIENCE = 1e-3
+_KEPT_AT_MOST = 1e-3
 """Seconds after which a datapoint need not wait for others that were expected."""
 
 
@@ -29,12 +30,12 @@ class ConsumerGoneError(Exception):
     """The consumer closed the connection: there is nothing left to do."""
 
 
-class Outbox:
+class SendBuffer:
     """The sending side of a worker.
 
     A datapoint is written at once, unless it is one of many that take no time to make. Those are kept until
-    there are enough of them, the worker has to wait for something, or ``_PATIENCE`` is over: a thread sees to
-    that, since the next datapoint may take an hour. It starts with the first that is kept.
+    there are enough of them, the worker has to wait for something, or ``_KEPT_AT_MOST`` is over: a thread
+    sees to that, since the next datapoint may take an hour. It starts with the first that is kept.
 
     Args:
         connection: where to.
@@ -46,7 +47,7 @@ class Outbox:
         # Both grow at the end only, ``_numbers`` last, and are cut at the start only: what the thread sends
         # is what both have.
         self._items: list[Any] = []
-        self._numbers: list[int] = []
+        self._numbers: list[Any] = []
         self._sent = 0  # datapoints
         self._writing = threading.Lock()
         self._keeping = False  # whether they come fast, and the thread looks after them
@@ -55,18 +56,25 @@ class Outbox:
         self._in_a_row = 0  # fast datapoints
         self._since = 0.0  # when the making of the next one began
 
-    def put(self, value: Any, number: int) -> None:
-        """Send a datapoint."""
+    def put(self, value: Any, numbers: Any) -> None:
+        """Send a datapoint, with the number or the tuple of numbers that it settles."""
         item = compact(value)
-        if type(item) is Large:
-            self.send(self._connection.pack_encoded(DATA, number, *item))
-        else:
-            self.add(item, number)
+        if type(item) is not Large:
+            self.add(item, numbers)
+            return
+        packed = self._connection.packer.pack(*item)
+        if type(numbers) is int:
+            self.send(packed.frame(DATA, numbers))
+        elif not numbers:
+            self.send(packed.frame(DATA, -1))
+        else:  # a head has room for one number
+            several = note(NUMBERS, numbers[0], marshal.dumps(numbers))
+            self.send([several, *packed.frame(DATA | SEVERAL, numbers[0])])
 
-    def add(self, item: Any, number: int) -> None:
-        """Send what ``compact`` made of a small datapoint, or None if a task has no result."""
+    def add(self, item: Any, numbers: Any) -> None:
+        """Send what ``compact`` made of a small datapoint, or None for ``NO_VALUE``."""
         self._items.append(item)
-        self._numbers.append(number)
+        self._numbers.append(numbers)
         if not self._keeping:
             self._add_slowly()
         elif len(self._items) >= self._together:
@@ -82,7 +90,7 @@ class Outbox:
             self._keeping = True
             if not self._has_thread:
                 self._has_thread = True
-                threading.Thread(target=self._look_after, name="outbox", daemon=True).start()
+                threading.Thread(target=self._look_after, name="send-buffer", daemon=True).start()
             self._thread_on.set()
 
     def _look_after(self) -> None:
@@ -90,7 +98,7 @@ class Outbox:
         with contextlib.suppress(ConsumerGoneError):
             while self._thread_on.wait() and not self._closed:
                 made, since = self._sent, time.perf_counter()
-                time.sleep(_PATIENCE)
+                time.sleep(_KEPT_AT_MOST)
                 self.send()
                 if self._sent - made < (time.perf_counter() - since) / _FAST:
                     self._thread_on.clear()
@@ -98,7 +106,7 @@ class Outbox:
                     self.send()  # what was kept just before that
 
     def send(self, pieces: Sequence[bytes | memoryview] = ()) -> None:
-        """Write what is kept, then ``pieces``.
+        """Write what is kept, then ``pieces``: a frame.
 
         Raises:
             ConsumerGoneError: nobody is there any more.
@@ -108,11 +116,11 @@ class Outbox:
             bundle = self._bundle()
             connection.sent += bool(bundle) + bool(pieces)
             frames = [*bundle, *pieces]
-            if connection.has_releases:
-                frames.append(connection.releases())
+            if connection.unpacker.has_releases:
+                frames.append(connection.unpacker.releases())
             if frames:
                 try:
-                    connection.write(frames)
+                    connection.writer.write(frames)
                 except ConnectionError:
                     raise ConsumerGoneError from None
         self.resume()
@@ -134,16 +142,3 @@ class Outbox:
         del self._items[:count], self._numbers[:count]
         self._sent += count
         return [note(BUNDLE, count, body)]
-
-
-def queue_tasks(connection: Connection, number: int, items: deque[Any], count: int) -> None:
-    """Queue ``count`` tasks off ``items``, numbered from ``number`` on, small ones together."""
-    compacted = [compact(items.popleft()) for _ in range(count)]
-    together = 1 if Large in map(type, compacted) else TOGETHER
-    for start in range(0, count, together):
-        some = compacted[start : start + together]
-        if type(some[0]) is Large:
-            connection.queue(connection.pack_encoded(DATA, number + start, *some[0]))
-        else:
-            numbers = list(range(number + start, number + start + len(some)))
-            connection.queue([note(BUNDLE, len(some), dumps(numbers, some))])

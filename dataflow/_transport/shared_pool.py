@@ -15,11 +15,12 @@ from typing import Any
 
 from .._core.errors import WorkerError
 from .connection import Connection
+from .framing import FrameWriter
 from .launch import choose_context, inherited_fd
-from .pool import WorkerPool
-from .process_pool import ProcessPool, ProcessWorker
+from .pool import Job, WorkerPool
+from .process_pool import ProcessPool
+from .process_worker import ProcessWorker
 from .shared_memory import Leases, anonymous_file, has_memfd
-from .worker_side import Entry
 
 
 class RecordLock:
@@ -87,21 +88,34 @@ class ForeignProcess:
         """Don't wait: only its parent can."""
 
 
+class _WholeFrames(FrameWriter):
+    """Writes each frame with one call, since other processes write to the same pipe."""
+
+    def _join(self) -> None:
+        """Leave the frames apart: what is longer than a pipe takes at once would be cut."""
+
+
 class SharedPool(ProcessPool):
     """A pool without tasks that can be used in processes forked, or started otherwise, from its own."""
 
     bundles = False  # or one taker would get what others wait for
+    waits_for_slots = False  # nobody knows which taker holds one
 
     def __init__(
-        self, entry: Entry, code: Any, num: int, *, name: str, start_method: str | None, in_flight: int
+        self, job: Job, code: Any, num: int, *, name: str, start_method: str | None, in_flight: int
     ) -> None:
         context = choose_context(start_method)
         # Without record locks: whoever is killed while holding the lock leaves the others waiting.
         has_record_locks = importlib.util.find_spec("fcntl") is not None
         self._lock: Any = RecordLock() if has_record_locks else context.Lock()
         self._reader = os.getpid()
-        super().__init__(entry, code, num, name=name, start_method=start_method, in_flight=in_flight)
+        super().__init__(job, code, num, name=name, start_method=start_method, in_flight=in_flight)
         self._grant_at = 1  # nobody knows how much the others have collected
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has workers that this process can use: any can."""
+        return not self.is_closed
 
     def check(self) -> None:
         """Raise if the pool can't be used. Unlike others it can be in any process."""
@@ -111,7 +125,8 @@ class SharedPool(ProcessPool):
             self._inbox.clear()  # what had come when this process was forked is the other's
             self._opened = None
             for worker in self.workers:
-                worker.connection.forget_unsent()
+                worker.owed = 0
+                worker.connection.writer.clear()  # the other's to send
         self._check_open()
 
     def _receive(self) -> bool:
@@ -120,17 +135,25 @@ class SharedPool(ProcessPool):
             self.workers.append(self.workers.pop(0))  # another one first next time
             for worker in self.workers:
                 if not worker.gone and worker.connection.readable():
-                    if worker.connection.read_one():
+                    if worker.connection.reader.read_one():
                         return True
                     self._lost(worker)
         return bool(self._inbox)
 
     def _drain(self, worker: ProcessWorker) -> None:
-        """Wait for the next ``_receive``: somebody may be reading the last words."""
+        """Do nothing: another taker may hold the lock; the next ``_receive`` finds the end."""
 
-    def _add(self, worker: ProcessWorker) -> None:
-        worker.connection.shared = True
-        super()._add(worker)
+    def _connect(self, ends: Any, leases: Leases | None) -> Connection:
+        connection = super()._connect(ends, leases)
+        connection.writer = _WholeFrames(ends)
+        return connection
+
+    def _send_what_is_due(self, worker: ProcessWorker) -> None:
+        connection = worker.connection
+        if worker.owed:
+            self._grant(worker)
+        elif connection.unpacker.has_releases:
+            connection.writer.queue(connection.unpacker.releases())
 
     def abandon(self) -> None:
         """Keep everything, as it may be used here too, but in a worker of its own."""
@@ -139,7 +162,7 @@ class SharedPool(ProcessPool):
 
     def close(self) -> None:
         """End the workers, if this process started them, and give up everything."""
-        if not self._closed:
+        if not self.is_closed:
             super().close()
             if isinstance(self._lock, RecordLock):
                 self._lock.close()
@@ -147,7 +170,7 @@ class SharedPool(ProcessPool):
     def __getstate__(self) -> dict[str, Any]:
         """Travel to a worker that is being started without fork."""
         self.check()
-        workers = [(w.name, w.process.pid, w.connection.ends, w.connection.memory) for w in self.workers]
+        workers = [(w.name, w.process.pid, w.connection.ends, w.results) for w in self.workers]
         return {"name": self.name, "owner": self._owner, "lock": self._lock, "workers": workers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -155,9 +178,6 @@ class SharedPool(ProcessPool):
         WorkerPool.__init__(self, state["name"])
         self._owner, self._reader, self._lock = state["owner"], os.getpid(), state["lock"]
         self._set_up(tasks=False, grant_at=1, spin=False)
-        for name, pid, ends, memory in state["workers"]:
-            leases = Leases(memory) if memory is not None else None
-            connection = Connection(ends, None, leases, self._inbox)
-            self._add(
-                ProcessWorker(name, ForeignProcess(pid), connection, [memory] if memory is not None else [])
-            )
+        for name, pid, ends, results in state["workers"]:
+            connection = self._connect(ends, Leases(results) if results is not None else None)
+            self._add(ProcessWorker(name, ForeignProcess(pid), connection, results, None))

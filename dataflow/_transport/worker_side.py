@@ -1,140 +1,157 @@
-"""What a worker process sees: a port to put datapoints into and to get tasks from."""
+"""What runs in a worker process: tasks in, results out."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+import pickle
+import time
+from array import array
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from .board import BEGUN, IDLE, NEVER, SINCE, TAKEN_FROM, TAKEN_TO, Board
 from .bundle import loads
-from .connection import BUNDLE, END, ERROR, Connection, Frame, note
+from .connection import Connection
 from .failure import describe_failure
+from .framing import BUNDLE, END, ERROR, SKIPPED, Frame, note
+from .packing import Packer, Unpacker
 from .pipes import Ends, wait_for
-from .send_buffer import ConsumerGoneError, Outbox
+from .pool import NO_VALUE, Job, Task
+from .send_buffer import ConsumerGoneError, SendBuffer
 from .shared_memory import Arena, Leases, Memory
 
 
-class Port(Protocol):
-    """The face of a port, the same in a process and in a thread."""
-
-    def put(self, value: Any, number: int = 0) -> None:
-        """Send a datapoint, as soon as the consumer has room for it."""
-
-    def drop(self, number: int) -> None:
-        """Say that a task, or ``number`` tasks where they are counted, has no result."""
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-        """Return an array for the next datapoint that is put; it must not be used after that."""
-
-    def get(self) -> tuple[int, Any] | None:
-        """Return the number and the value of the next task, or None if the consumer says END."""
-
-    def end(self) -> None:
-        """Say that everything before an END of the consumer's is done."""
-
-
-Entry = Callable[[Port, Any, int], None]
-"""What a worker runs, with its port, what it works with, and its index: it need not return."""
-
-
 class Setup(NamedTuple):
-    """What a worker process gets to start with."""
+    """What a worker process is started with."""
 
-    entry: Entry
+    job: Job
     ends: Ends
     results: Memory | None
-    jobs: Memory | None
-    in_flight: int
+    tasks: Memory | None
+    board: Board | None
+    slots: int  # datapoints on their way that it can have slots for
     slack: int
-    credits: int | None
+    credits: int | None  # datapoints that it may put before any was collected; None: it gets tasks
     together: int
-    spin: bool
+    spin: bool  # look again and again before a wait, instead of sleeping at once
+    waits_for_slots: bool
     name: str
 
 
-class ProcessPort:
-    """The port of a worker process."""
+class WorkerSide:
+    """The worker's side of a connection."""
 
-    def __init__(self, setup: Setup) -> None:
-        arena = Arena(setup.results, setup.in_flight, setup.slack) if setup.results is not None else None
-        leases = Leases(setup.jobs) if setup.jobs is not None else None
-        self._connection = Connection(setup.ends, arena, leases)
-        self._connection.patient = True
-        self._outbox = Outbox(self._connection, setup.together)
+    def __init__(self, setup: Setup, index: int) -> None:
+        arena = Arena(setup.results, setup.slots, setup.slack) if setup.results is not None else None
+        leases = Leases(setup.tasks) if setup.tasks is not None else None
+        packer = Packer(arena, self._wait_for_slot if setup.waits_for_slots else None)
+        self._connection = Connection(setup.ends, packer, Unpacker(leases))
+        self._buffer = SendBuffer(self._connection, setup.together)
         self._credits, self._spin = setup.credits, setup.spin
-        self._tasks: Iterator[tuple[Any, int, int, Any]] = iter(())  # of the bundle that came last
+        self._row = setup.board.row(index) if setup.board is not None else memoryview(array("q", _NO_ROW))
 
-    def put(self, value: Any, number: int = 0) -> None:
-        """Send a datapoint, as soon as the consumer has room for it."""
+    def tasks(self) -> Iterator[Task | None]:
+        """Yield tasks as they come, and None at the end of a pass."""
+        row, clock, count = self._row, time.monotonic_ns, 0
+        connection = self._connection
+        while True:
+            frame = self._next()
+            _, kind, number, _, body = frame
+            if kind == END:
+                yield None
+            elif kind == BUNDLE:
+                for number, value in zip(*loads(body), strict=True):
+                    count += 1
+                    row[BEGUN] = count
+                    row[SINCE] = clock()
+                    if count >= row[TAKEN_FROM] and count < row[TAKEN_TO]:
+                        self._buffer.send([note(SKIPPED, number)])
+                        continue
+                    yield number, value
+            else:
+                count += 1
+                row[BEGUN] = count
+                row[SINCE] = clock()
+                if count >= row[TAKEN_FROM] and count < row[TAKEN_TO]:
+                    self._buffer.send([note(SKIPPED, number)])  # its slot is another worker's now
+                    continue
+                value = connection.unpacker.unpack(frame)
+                del frame, body
+                yield number, value
+                del value  # or it would keep the slot until the next task
+
+    def put(self, value: Any, numbers: Any = ()) -> None:
+        """Send a datapoint, as soon as the consumer has room for it.
+
+        Args:
+            value: the datapoint, or ``NO_VALUE``.
+            numbers: of the tasks that it settles: an int, or a tuple.
+        """
         if self._credits is not None:
-            if not self._credits:
+            while not self._credits:
                 self._credits = self._next()[2]
             self._credits -= 1
-        self._outbox.put(value, number)
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-        """Return an array for the next datapoint: in shared memory if there is room."""
-        return self._connection.empty(shape, dtype)
-
-    def drop(self, number: int) -> None:
-        """Say that a task has no result."""
-        self._outbox.add(None, number)
-
-    def end(self) -> None:
-        """Say that everything before an END is done."""
-        self._outbox.send([note(END, 0)])
-
-    def get(self) -> tuple[int, Any] | None:
-        """Return the number and the value of the next task, or None if the consumer says END."""
-        for _, _, number, value in self._tasks:
-            return number, value
-        frame = self._next()
-        _, kind, number, _, body = frame
-        if kind == END:
-            return None
-        if kind == BUNDLE:
-            self._tasks = loads(body)
-            return self.get()
-        return number, self._connection.unpack(frame)
+        if value is NO_VALUE:
+            self._buffer.add(None, numbers)
+        else:
+            self._buffer.put(value, numbers)
 
     def fail(self, e: BaseException, name: str) -> None:
         """Send what went wrong."""
-        self._outbox.send(self._connection.pack(ERROR, 0, tuple(describe_failure(e, name))))
+        stream = pickle.dumps(tuple(describe_failure(e, name)))
+        self._buffer.send(self._connection.packer.pack(stream, ()).frame(ERROR, 0))
 
     def linger(self) -> None:
-        """Wait until the consumer ends this process: if it closed a socket first, last words may be lost."""
-        while self._connection.read():
+        """Wait until the consumer ends this process: a socket closed first may lose its last frames."""
+        while self._connection.reader.read():
             self._connection.inbox.clear()
 
     def close(self) -> None:
         """Close the connection. What was sent still arrives."""
-        self._outbox.close()
+        self._buffer.close()
         self._connection.close()
+
+    def run(self, job: Job, code: Any) -> None:
+        """Do the job, to its end or until the consumer is gone."""
+        put = self.put
+        if self._credits is not None:
+            for dp in job(code):
+                put(dp)
+            return
+        for numbers, value in job(self.tasks(), code, self._connection.packer.empty):
+            if numbers != () or value is not NO_VALUE:
+                put(value, numbers)
+
+    def _wait_for_slot(self) -> bool:
+        return self._connection.wait_for_slot()
 
     def _next(self) -> Frame:
         connection = self._connection
         if not connection.inbox:
-            self._outbox.send()
+            self._buffer.send()
+            self._row[IDLE] = 1
         while not connection.inbox:
             if self._spin:
                 wait_for([connection.ends.fds[0]], [], 0, spin=True)
-            if not connection.read():
+            if not connection.reader.read():
                 raise ConsumerGoneError
-        self._outbox.resume()
+        self._row[IDLE] = 0
+        self._buffer.resume()
         return connection.inbox.popleft()
 
 
+_NO_ROW = (0, 0, 0, NEVER, 0)
+
+
 def work(setup: Setup, code: Any, index: int) -> None:
-    """Be a worker process: run the entry, and let the consumer know what goes wrong."""
-    port = ProcessPort(setup)
+    """Be a worker process: do the job, and let the consumer know what goes wrong."""
+    side = WorkerSide(setup, index)
     with contextlib.suppress(ConsumerGoneError):
         try:
-            setup.entry(port, code.value, index)
+            side.run(setup.job, code.value)
         except ConsumerGoneError:
             pass
         except BaseException as e:
-            port.fail(e, setup.name)
-            port.linger()
-    port.close()
+            side.fail(e, setup.name)
+            side.linger()
+    side.close()
