@@ -13,10 +13,11 @@ import numpy as np
 class Lease(weakref.ref):  # type: ignore[type-arg]
     """A weak reference to the first array over some memory; all others hold a memoryview of that array."""
 
-    __slots__ = ("of", "pinned")
+    __slots__ = ("of", "shared_with")
     of: Any
     """What is lent."""
-    pinned: bool
+    shared_with: tuple[Any, ...]
+    """Who has the array too, and may read it even when it is garbage here."""
 
 
 def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lease, memoryview]:
@@ -27,7 +28,7 @@ def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lea
     ours runs then: what a signal handler raises in it would be lost.
     """
     lease = Lease(array, ended.append)
-    lease.of, lease.pinned = of, False
+    lease.of, lease.shared_with = of, ()
     # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
     return lease, array.data
 

@@ -2,27 +2,28 @@
 
 A memory is one large sparse mapping, so a slot is just an offset. The writer's ``Arena`` hands slots out and
 takes them back; the most recently returned slot goes out first, so as few pages as possible are ever touched
-and those are warm. The reader's ``Leases`` wrap a slot in a buffer and notice when it, and so every
-array made from it, is garbage.
+and those are warm. The reader's ``Leases`` know which slots are in use.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import mmap
 import os
 import secrets
+import signal
 import sys
 import weakref
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .._core.lease import Lease, lend
 from ..utils.argtools import log_once
-from .launch import inherited_fd
+from .descriptors import clear_of_streams, inherited_fd, streams_taken
+from .leases import Leases as Leases
 
 PAGE = mmap.PAGESIZE
 _LARGEST = 1 << 36 if sys.maxsize > 2**32 else 1 << 28  # addresses, not memory: pages exist once touched
@@ -60,6 +61,7 @@ class Memory:
             mapping = mmap.mmap(-1, self.size, tagname=self._tag)
         else:
             mapping = mmap.mmap(self._fd, self.size)
+        self._mapping = mapping
         return np.frombuffer(mapping, np.uint8)
 
     def reserve(self, offset: int, size: int) -> bool:
@@ -70,11 +72,39 @@ class Memory:
         if offset + size > self.size:
             return False
         if self._fd >= 0 and hasattr(os, "posix_fallocate"):
+            # A signal breaks it off, and what it has done is undone: a timer could do so for ever.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 os.posix_fallocate(self._fd, offset, size)
             except OSError:
                 return False
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return True
+
+    def keep_only(self, slots: Iterable[tuple[int, int]]) -> None:
+        """Give all pages back to the system but those of ``slots``: (offset, size). Their bytes become 0."""
+        start = 0
+        for offset, size in (*sorted(slots), (self.size, 0)):
+            if offset > start:
+                self._discard(start, offset - start)
+            start = offset + _pages(size)
+
+    def _discard(self, start: int, size: int) -> None:
+        if hasattr(mmap, "MADV_REMOVE"):
+            with contextlib.suppress(OSError):  # not on each file system
+                self._mapping.madvise(mmap.MADV_REMOVE, start, size)
+
+    def discard_with(self, array: np.ndarray[Any, Any], offset: int) -> weakref.ref[Any] | None:
+        """Have the pages of ``array``, at ``offset``, given back with it, as long as the result is kept.
+
+        As in ``lend`` no code of ours runs then. ``next`` ignores what a weak reference hands it.
+        """
+        if not hasattr(mmap, "MADV_REMOVE"):
+            return None
+        size = _pages(array.nbytes)
+        discard = map(self._mapping.madvise, (mmap.MADV_REMOVE,), (offset,), (size,))
+        return weakref.ref(array, functools.partial(next, discard))
 
     def close(self) -> None:
         """Give up the handle. The bytes stay as long as an array lives in them."""
@@ -106,9 +136,8 @@ def anonymous_file(size: int) -> int:
     Raises:
         OSError: it can't be had.
     """
-    if has_memfd():
-        # Not subject to the size of /dev/shm, which is 64 MB in many containers.
-        fd = os.memfd_create("dataflow", os.MFD_CLOEXEC)
+    fd = _memory_file()
+    if fd >= 0:
         try:
             os.ftruncate(fd, size)
         except BaseException:
@@ -117,12 +146,22 @@ def anonymous_file(size: int) -> int:
         return fd
     from multiprocessing.shared_memory import SharedMemory
 
-    named = SharedMemory(create=True, size=size)
-    try:
-        return os.dup(named._fd)  # type: ignore[attr-defined]  # there is no public way to its descriptor
-    finally:
-        named.unlink()
-        named.close()
+    with streams_taken():
+        named = SharedMemory(create=True, size=size)
+        try:
+            return os.dup(named._fd)  # type: ignore[attr-defined]  # there is no public way to its descriptor
+        finally:
+            named.unlink()
+            named.close()
+
+
+def _memory_file() -> int:
+    """Return a descriptor of an empty file in memory, or -1 if the system has or allows none."""
+    if has_memfd():
+        # Not subject to the size of /dev/shm, which is 64 MB in many containers.
+        with contextlib.suppress(OSError):  # an old kernel, or a sandbox
+            return clear_of_streams(os.memfd_create("dataflow", os.MFD_CLOEXEC))
+    return -1
 
 
 def new_memory() -> Memory | None:
@@ -150,7 +189,7 @@ class Arena:
         self._slack = slack
         self._largest = 0
         self._top = 0  # everything beyond was never used
-        self._lost = 0
+        self._lost: dict[int, int] = {}  # slots that forked processes may read: offset, size
         self._sizes: dict[int, int] = {}  # of the slots that are out
         self._free: dict[int, list[int]] = {}  # size: offsets, last returned last
         self._drafts: dict[int, int] = {}  # address: offset, of slots that arrays are being made in
@@ -208,7 +247,7 @@ class Arena:
         return offset
 
     def _grow(self, size: int) -> int:
-        limit = self._messages * self._largest + self._lost
+        limit = self._messages * self._largest + sum(self._lost.values())
         if self._largest <= self._slack // 4:
             limit += self._slack
         if self._top + size > limit:
@@ -244,12 +283,13 @@ class Arena:
         return len(self._sizes) > len(self._drafts)
 
     def release(self, offset: int) -> None:
-        """Take a slot back."""
-        self._free.setdefault(self._sizes.pop(offset), []).append(offset)
+        """Take a slot back, perhaps one that was retired."""
+        size = self._lost.pop(offset, 0) or self._sizes.pop(offset)
+        self._free.setdefault(size, []).append(offset)
 
     def retire(self, offset: int) -> None:
-        """Never use a slot again: a forked process may still read it."""
-        self._lost += self._sizes.pop(offset)
+        """Do not use a slot until it is released: a forked process may still read it."""
+        self._lost[offset] = self._sizes.pop(offset)
 
 
 def _pages(nbytes: int) -> int:
@@ -258,75 +298,3 @@ def _pages(nbytes: int) -> int:
 
 def _address(array: np.ndarray[Any, Any]) -> int:
     return int(array.__array_interface__["data"][0])
-
-
-class Leases:
-    """The reader's side: which slots live arrays are in."""
-
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
-        self._live: dict[int, Lease] = {}  # also those that have ended, until they are returned
-        self._ended: deque[Lease] = deque()
-        _all_leases.add(self)
-        _hook_fork()
-
-    def view(self, offset: int, nbytes: int) -> memoryview:
-        """Return the bytes of a slot. The lease ends when they and all that is made of them are garbage."""
-        self._live[offset], data = lend(self.memory.bytes[offset : offset + nbytes], offset, self._ended)
-        return data
-
-    @property
-    def some_out(self) -> bool:
-        """Whether there are slots that were not returned."""
-        return bool(self._live)
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether there are slots to be returned."""
-        return bool(self._ended)
-
-    def returned(self, most: int) -> list[int]:
-        """Return offsets of slots that are free again, at most so many, each once.
-
-        They are negative (``~offset``) for those that must not be reused.
-        """
-        offsets: list[int] = []
-        while self._ended and len(offsets) < most:
-            lease = self._ended.popleft()
-            del self._live[lease.of]
-            offsets.append(~lease.of if lease.pinned else lease.of)
-        return offsets
-
-    def pin(self) -> None:
-        """Have the slots of all arrays that exist now never be reused."""
-        for lease in list(self._live.values()):
-            if lease() is not None:
-                lease.pinned = True
-
-    def forget(self) -> None:
-        """Return no slot that is leased now."""
-        self._live.clear()
-        self._ended.clear()
-
-
-_all_leases: weakref.WeakSet[Leases] = weakref.WeakSet()
-_fork_hooked = False
-
-
-def _hook_fork() -> None:
-    global _fork_hooked
-    if not _fork_hooked and hasattr(os, "register_at_fork"):
-        # also before: no lease may end in between
-        os.register_at_fork(before=_pin_leased, after_in_parent=_pin_leased, after_in_child=_forget_leased)
-        _fork_hooked = True
-
-
-def _pin_leased() -> None:
-    """At a fork the child gets the arrays too: their slots can't be written again."""
-    for leases in list(_all_leases):
-        leases.pin()
-
-
-def _forget_leased() -> None:
-    for leases in list(_all_leases):
-        leases.forget()

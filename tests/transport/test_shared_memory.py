@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import signal
 import sys
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from dataflow._transport.codec import decode, encode
 from dataflow._transport.shared_memory import PAGE, Arena, Leases, Memory
-from tests.helpers.parallel import nothing_left
+from tests.helpers.parallel import nothing_left, wait_until, within
 
 
 @pytest.fixture(params=[False, True])
@@ -61,17 +62,20 @@ def test_the_end_of_a_lease_runs_no_code(memory: Memory) -> None:
     assert leases.returned(10) == [0]
 
 
-def test_slots_of_arrays_that_a_forked_process_has_too_are_not_used_again(memory: Memory) -> None:
+def test_slots_of_arrays_that_a_forked_process_has_too_come_back_when_that_is_gone(memory: Memory) -> None:
     arena, leases = Arena(memory, 2, 0), Leases(memory)
     (a, b) = arena.put([filled(1, PAGE), filled(2, PAGE)]) or ()
     views = {a: leases.view(a, PAGE), b: leases.view(b, PAGE)}
     del views[b]
     assert leases.has_ended
+    read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
-        status = 0 if not leases.has_ended and not leases._live and bytes(views[a][:1]) == b"\1" else 1
+        os.close(write)
+        os.read(read, 1)  # the parent is through
+        status = 0 if not leases.has_ended and not leases.some_out and bytes(views[a][:1]) == b"\1" else 1
         os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(read)
     del views[a]
     assert leases.returned(1) == [b]
     assert leases.returned(10) == [~a]
@@ -79,6 +83,109 @@ def test_slots_of_arrays_that_a_forked_process_has_too_are_not_used_again(memory
     arena.retire(a)
     assert arena.put([filled(3, PAGE)]) == [b]
     assert a not in (arena.put([filled(3, PAGE), filled(3, PAGE)]) or ())
+    assert not leases.has_ended
+    os.close(write)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    wait_until(lambda: leases.has_ended)
+    assert leases.returned(10) == [a]
+    arena.release(a)
+    assert a in (arena.put([filled(4, PAGE)]) or ())
+    assert not leases.has_ended
+
+
+def test_slots_come_back_from_processes_that_run_another_program(memory: Memory) -> None:
+    leases = Leases(memory)
+    view: Any = leases.view(0, PAGE)
+    pid = os.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        del view
+        assert wait_until(lambda: leases.has_ended) and set(leases.returned(10)) <= {0, ~0}
+        wait_until(lambda: not leases._shared or (leases.has_ended and leases.returned(10) == [0]))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_many_forks_leave_nothing(memory: Memory) -> None:
+    leases = Leases(memory)
+    with nothing_left():
+        for _ in range(20):
+            view: Any = leases.view(0, PAGE)
+            for _ in range(3):
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+            del view
+            assert leases.returned(10) == [0]
+
+
+def resident(memory: Memory) -> int:
+    """Return how many bytes of the memory exist."""
+    return os.fstat(memory._fd).st_blocks * 512
+
+
+def test_a_closed_pool_keeps_the_pages_of_live_arrays_only(memory: Memory) -> None:
+    leases = Leases(memory)
+    memory.bytes[: 100 * PAGE] = 7
+    small, large = leases.view(10 * PAGE, 5), leases.view(20 * PAGE, 3 * PAGE)
+    garbage: Any = leases.view(0, PAGE)
+    del garbage
+    assert resident(memory) == 100 * PAGE
+    leases.close()
+    assert bytes(small) == b"\7" * 5 and set(large) == {7}
+    assert resident(memory) == 4 * PAGE
+    del large
+    assert resident(memory) == PAGE
+    assert bytes(small) == b"\7" * 5
+    del small
+    assert resident(memory) == 0
+
+
+def test_pages_that_forked_processes_read_stay(memory: Memory) -> None:
+    leases = Leases(memory)
+    memory.bytes[: 10 * PAGE] = 7
+    view: Any = leases.view(2 * PAGE, PAGE)
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(write)
+        leases.close()  # it is not the one to do so
+        os.read(read, 1)
+        os._exit(set(view) != {7})
+    os.close(read)
+    del view
+    leases.close()
+    assert resident(memory) == PAGE
+    os.close(write)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_signals_do_not_keep_memory_from_being_reserved(memory: Memory) -> None:
+    came = []
+    before = signal.signal(signal.SIGALRM, lambda *args: came.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+    try:
+        with within(5):
+            assert memory.reserve(0, 32 << 20)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert came
+
+
+def test_a_system_that_refuses_files_in_memory(monkeypatch: Any) -> None:
+    def refuse(*args: Any) -> int:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    with nothing_left():
+        memory = Memory()
+        memory.bytes[:3] = 1
+        memory.close()
+        del memory
 
 
 def test_the_bound_holds_and_no_room_is_no_error(memory: Memory) -> None:
