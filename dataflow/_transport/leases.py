@@ -5,6 +5,7 @@ A slot is wrapped in a buffer. Its lease ends when the buffer, and so every arra
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 from collections import deque
@@ -28,7 +29,7 @@ class Leases:
         self._ended: deque[Lease] = deque()
         self._shared: list[Lease] = []  # that have ended here, and not in forked processes
         self._looked = 0.0
-        self._is_ours = True
+        self._owner = os.getpid()
         watch_forks(self)
 
     def view(self, offset: int, nbytes: int) -> memoryview:
@@ -80,7 +81,7 @@ class Leases:
         Args:
             alone: whether no processes but forked ones have arrays in it.
         """
-        if not alone or not self._is_ours:
+        if not alone or os.getpid() != self._owner:
             return
         leases = [*self._live.values(), *self._shared]
         held = [a for a in leases if a() is not None or not all(child.is_gone for child in a.shared_with)]
@@ -105,8 +106,7 @@ class Leases:
                 lease.shared_with = (*(c for c in lease.shared_with if not c.is_gone), child)
 
     def inherited(self) -> None:
-        """In a forked process: return no slot that is leased now, and give no page back."""
-        self._is_ours = False
+        """In a forked process: return no slot that is leased now."""
         self._live.clear()
         self._ended.clear()
         self._shared.clear()

@@ -152,7 +152,7 @@ def test_pages_that_forked_processes_read_stay(memory: Memory) -> None:
     pid = os.fork()
     if pid == 0:
         os.close(write)
-        leases.close()  # it is not the one to do so
+        leases.close()  # which is its parent's to do, in whatever order the hooks of a fork run
         os.read(read, 1)
         os._exit(set(view) != {7})
     os.close(read)
