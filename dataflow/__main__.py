@@ -1,8 +1,9 @@
-"""``python -m dataflow``: look into files of datapoints, convert them, and run old programs."""
+"""The command ``dataflow-loader``: look into files of datapoints, convert them, and run old programs."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -20,8 +21,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status: 2, and one line on stderr, for bad input."""
+    as_module = os.path.basename(sys.argv[0]) == "__main__.py"
     parser = _Parser(
-        prog="python -m dataflow",
+        prog="python -m dataflow" if as_module else "dataflow-loader",
         description="Look into files of datapoints, convert them, run old programs.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

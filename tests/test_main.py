@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 import pickle
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import lmdb
 import numpy as np
 import pytest
 
+import dataflow
 from dataflow import DataFromList, HDF5Data, LMDBSerializer, NumpySerializer, TFRecordSerializer
 from dataflow.__main__ import main
 from dataflow.utils.serialize import dumps
@@ -204,3 +208,27 @@ def test_as_a_module(stored: str) -> None:
     assert done.returncode == 0 and "datapoints: 6" in done.stdout and done.stderr == ""
     done = subprocess.run([sys.executable, "-m", "dataflow", "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "inspect" in done.stdout and "convert" in done.stdout
+    assert done.stdout.startswith("usage: python -m dataflow ")
+
+
+def test_the_command(stored: str, tmp_path: Path) -> None:
+    """What pip installs does the same, and finds us also beside a package ``dataflow`` of somebody else."""
+    program = Path(sysconfig.get_path("scripts"), "dataflow-loader" + sysconfig.get_config_var("EXE"))
+    assert program.exists(), "is the package installed? python -m pip install -e ."
+    (tmp_path / "dataflow").mkdir()
+    (tmp_path / "dataflow" / "__init__.py").write_text("raise SystemExit('not the library')")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(
+            [program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50
+        )
+
+    done = run("inspect", stored)
+    assert done.returncode == 0 and "datapoints: 6" in done.stdout and done.stderr == ""
+    assert run("--help").stdout.startswith("usage: dataflow-loader ")
+    assert run("inspect", "nothing").stderr.startswith("dataflow-loader: ")
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert importlib.metadata.version("dataflow-loader") == dataflow.__version__

@@ -1,4 +1,4 @@
-"""``python -m dataflow convert SRC DST``."""
+"""``dataflow-loader convert SRC DST``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m dataflow inspect PATH``."""
+"""``dataflow-loader inspect PATH``."""
 
 from __future__ import annotations
 

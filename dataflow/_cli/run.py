@@ -1,4 +1,4 @@
-"""``python -m dataflow run SCRIPT ARGS...``."""
+"""``dataflow-loader run SCRIPT ARGS...``."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def require(module: str, extra: str | None) -> Any:
     except ImportError as e:
         package = module.partition(".")[0]
         if isinstance(e, ModuleNotFoundError) and e.name is not None and module.startswith(e.name):
-            target = f"'dataflow[{extra}]'" if extra else _DISTRIBUTIONS.get(package, package)
+            target = f"'dataflow-loader[{extra}]'" if extra else _DISTRIBUTIONS.get(package, package)
             raise ImportError(
                 f"this needs the module {module!r}, which is not installed: pip install {target}",
                 name=module,

@@ -21,8 +21,8 @@ _MESSAGES = (Datum, BlobShape, BlobProto)
 def get_caffe_pb() -> Any:
     """Return an object with the message classes ``Datum``, ``BlobProto`` and ``BlobShape`` of Caffe.
 
-    With protobuf installed (``pip install 'dataflow[caffe]'``) they are its classes, and can write messages
-    too. Without it they can only read: ``ParseFromString`` and the fields.
+    With protobuf installed (``pip install 'dataflow-loader[caffe]'``) they are its classes, and can write
+    messages too. Without it they can only read: ``ParseFromString`` and the fields.
 
     >>> datum = get_caffe_pb().Datum()
     >>> datum.ParseFromString(bytes([8, 3, 40, 7]))

@@ -77,7 +77,7 @@ def test_what_is_there_is_used(web, tmp_path, monkeypatch):
 
 def test_pooch_is_asked_for(web, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r"dataflow\[dataset\]"):
+    with pytest.raises(ImportError, match=r"dataflow-loader\[dataset\]"):
         fetch(on(web, "good"), str(tmp_path))
 
 

@@ -75,7 +75,7 @@ def test_broken_mat(svhn, tmp_path):
 def test_scipy_is_asked_for(svhn, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.io", None)
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(ImportError, match=r"dataflow\[dataset\]"):
+    with pytest.raises(ImportError, match=r"dataflow-loader\[dataset\]"):
         SVHNDigit("test", svhn)
 
 

@@ -164,7 +164,7 @@ def test_find_library_full_path(tmp_path, monkeypatch):
 
 def test_require():
     assert require("os.path", None) is os.path
-    with pytest.raises(ImportError, match=r"pip install 'dataflow\[tfrecord\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'dataflow-loader\[tfrecord\]'"):
         require("surely_not_a_module", "tfrecord")
     with pytest.raises(ImportError, match=r"pip install surely_not_a_module"):
         require("surely_not_a_module.sub", None)
