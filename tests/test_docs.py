@@ -76,3 +76,15 @@ def test_the_reference_has_every_public_name() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/api/*.md"))
     public = [*dataflow.__all__, *imgaug.__all__, *dataset.__all__]
     assert [name for name in public if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_files_that_the_plan_names_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:pyi?|md|toml))`", text))
+    assert "_flows/batch.py" in named
+    lost = [
+        name
+        for name in named
+        if not any((ROOT / part / name).exists() for part in ("", "dataflow", "dataflow/imgaug"))
+    ]
+    assert lost == []
