@@ -7,6 +7,7 @@ A program may run with its standard streams closed, as daemons do. The next desc
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,12 @@ def pidfd_of(pid: int) -> int:
         return clear_of_streams(os.pidfd_open(pid))
     except OSError:
         return -1
+
+
+def mapping_of(fd: int, size: int) -> mmap.mmap:
+    """Return a mapping of a file, which has a descriptor of its own."""
+    with streams_taken():
+        return mmap.mmap(fd, size)
 
 
 def inherited_fd(fd: int) -> Any:

@@ -30,6 +30,7 @@ from .descriptors import pidfd_of as pidfd_of
 from .descriptors import streams_taken
 from .life_line import Parent, die_with
 from .sent_code import SentCode
+from .sigpipe import forget_sigpipe
 
 
 class Closeable(Protocol):
@@ -184,12 +185,6 @@ def _signals_held_back() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
         if came and callable(handler):
             handler(*came[0])
-
-
-def forget_sigpipe(before: Any) -> None:
-    """Take a SIGPIPE that came while it was blocked, unless it was blocked in ``before`` already."""
-    if signal.SIGPIPE not in before and signal.SIGPIPE in signal.sigpending():
-        signal.sigwait({signal.SIGPIPE})
 
 
 def _run(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+# signal's own functions make enumerations, which takes as long as a write
+import _signal  # type: ignore[import-not-found]
 import functools
 import os
 import pickle
 import select
+import signal
 import socket
 import sys
 import time
@@ -13,8 +16,10 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NoReturn
 
-from .launch import inherited_fd
+from .descriptors import clear_of_streams, close_quietly, inherited_fd, new_pipe
+from .sigpipe import sigpipe_blocked
 
+_IGNORED = int(signal.SIG_IGN)
 _SPIN = 60e-6
 """Seconds to look again and again before a wait: about what it takes to wake a process."""
 
@@ -25,7 +30,7 @@ class Pipes:
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self.fds = (read_fd, write_fd)
         self.read: Callable[[int], bytes] = functools.partial(os.read, read_fd)
-        self.write: Callable[[Any], int] = functools.partial(os.write, write_fd)
+        self.write: Callable[[Any], int] = functools.partial(_write, write_fd)
 
     def read_into(self, buffer: memoryview) -> int:
         """Read at least one byte into ``buffer``, none at the end."""
@@ -49,6 +54,14 @@ class Pipes:
         return _inherit_pipes, (inherited_fd(self.fds[0]), inherited_fd(self.fds[1]))
 
 
+def _write(fd: int, data: Any) -> int:
+    """Write as ``os.write``, with an error where SIGPIPE would end a program that has it at its default."""
+    if sys.platform == "win32" or _signal.getsignal(signal.SIGPIPE) == _IGNORED:
+        return os.write(fd, data)
+    with sigpipe_blocked():
+        return os.write(fd, data)
+
+
 class Socket:
     """The same over one socket, where pipes can't be polled (Windows)."""
 
@@ -56,7 +69,7 @@ class Socket:
         self._sock = sock
         self.fds = (sock.fileno(), sock.fileno())
         self.read: Callable[[int], bytes] = sock.recv
-        self.write: Callable[[Any], int] = sock.send
+        self.write: Callable[[Any], int] = lambda data: sock.send(data, getattr(socket, "MSG_NOSIGNAL", 0))
 
     def read_into(self, buffer: memoryview) -> int:
         """Read at least one byte into ``buffer``, none at the end."""
@@ -96,16 +109,21 @@ Ends = Pipes | Socket
 def connected_ends() -> tuple[Ends, Ends]:
     """Return the two sides of a new connection."""
     if sys.platform == "win32" or os.environ.get("DATAFLOW_SOCKETS"):
-        ours, theirs = socket.socketpair()
+        ours, theirs = map(_clear_of_streams, socket.socketpair())
         return Socket(ours), Socket(theirs)
-    down_read, down_write = os.pipe()
+    down_read, down_write = new_pipe()
     try:
-        up_read, up_write = os.pipe()
+        up_read, up_write = new_pipe()
     except OSError:  # no more descriptors
-        os.close(down_read)
-        os.close(down_write)
+        close_quietly(down_read, down_write)
         raise
     return Pipes(up_read, down_write), Pipes(down_read, up_write)
+
+
+def _clear_of_streams(sock: socket.socket) -> socket.socket:
+    if sys.platform == "win32" or sock.fileno() > 2:
+        return sock
+    return socket.socket(fileno=clear_of_streams(sock.detach()))
 
 
 def readable(fd: int, timeout: float | None) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..utils.argtools import log_once
-from .descriptors import clear_of_streams, inherited_fd, streams_taken
+from .descriptors import clear_of_streams, inherited_fd, mapping_of, streams_taken
 from .leases import Leases as Leases
 
 PAGE = mmap.PAGESIZE
@@ -60,7 +60,7 @@ class Memory:
         if sys.platform == "win32":
             mapping = mmap.mmap(-1, self.size, tagname=self._tag)
         else:
-            mapping = mmap.mmap(self._fd, self.size)
+            mapping = mapping_of(self._fd, self.size)
         self._mapping = mapping
         return np.frombuffer(mapping, np.uint8)
 
