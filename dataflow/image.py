@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._compat.old_names import old_names
+from ._core.describe import type_in_words
 from ._core.optional import require
 from ._images.decode import decode_image, image_shape
 from .base import RNGDataFlow
@@ -249,7 +250,7 @@ class _AugmentTogether(_Augmenting, MapData):
     def _rows(self, rows: Any, width: int) -> NDArray[Any]:
         """Return the coordinates or boxes, or a copy of them, checked."""
         if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f":
-            got = rows.dtype if isinstance(rows, np.ndarray) else type(rows).__name__
+            got = rows.dtype if isinstance(rows, np.ndarray) else type_in_words(rows)
             raise TypeError(f"{type(self).__name__}: expected a floating-point N x {width} array, got {got}")
         if rows.ndim != 2 or rows.shape[1] != width:
             raise ValueError(f"{type(self).__name__}: expected an N x {width} array, got shape {rows.shape}")

@@ -256,7 +256,7 @@ def test_how_often_exceptions_are_logged(monkeypatch: pytest.MonkeyPatch) -> Non
         (np.zeros((2, 3)), ValueError, r"expected an N x 2 array, got shape \(2, 3\)"),
         (np.zeros(2), ValueError, r"got shape \(2,\)"),
         (np.zeros((2, 2), int), TypeError, "floating-point N x 2 array, got int64"),
-        ([[1.0, 2.0]], TypeError, "got list"),
+        ([[1.0, 2.0]], TypeError, "got a list"),
     ],
 )
 def test_wrong_coordinates(points: Any, error: type[Exception], text: str) -> None:

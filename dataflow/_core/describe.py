@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pprint
+import re
 import reprlib
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,15 @@ import numpy as np
 _MISSING = object()
 _ALSO = ("ds", "df_lists", "probs")  # shown even when they are no constructor arguments
 _MAX_LINES = 20  # of an argument whose own repr has several
+_VOWEL_SOUND = re.compile("[aeio]|un(?!i)|ndarray", re.IGNORECASE)  # but: a uint8, a unit
+
+
+def type_in_words(value: Any) -> str:
+    """Return the type of a value for a message: ``None``, ``an int``, ``a str``."""
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"{'an' if _VOWEL_SOUND.match(name) else 'a'} {name}"
 
 
 class _Short(reprlib.Repr):
@@ -60,7 +70,7 @@ def short_repr(dp: Any) -> str:
     try:
         return _datapoint.repr(dp)
     except Exception:  # a class of the user's may raise anything; a message must not
-        return f"a {type(dp).__name__}"
+        return type_in_words(dp)
 
 
 def describe(obj: Any, nested: type) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._core.checks import whole_number
+from .._core.describe import type_in_words
 from .._core.lease import Recycler
 from ..base import ProxyDataFlow, length_of
 from .stack import stack
@@ -68,8 +69,8 @@ def _check_same_sort(dps: list[Any], sort: type | tuple[type, ...]) -> None:
     for dp in dps:
         if not isinstance(dp, sort):
             raise ValueError(
-                f"can't make a batch: the first datapoint is a {type(dps[0]).__name__}, another one is a "
-                f"{type(dp).__name__}"
+                f"can't make a batch: the first datapoint is {type_in_words(dps[0])}, another one is "
+                f"{type_in_words(dp)}"
             )
 
 
@@ -214,7 +215,7 @@ class BatchDataByShape(StatefulProxy, BatchData):
             if shape is None:
                 raise TypeError(
                     f"BatchDataByShape: component {self.idx!r} has no shape: expected an array, got "
-                    f"{type(dp[self.idx]).__name__}"
+                    f"{type_in_words(dp[self.idx])}"
                 )
             group = self._groups.setdefault(shape, [])
             group.append(dp)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core.describe import type_in_words
 from ..base import DataFlow, InfiniteLengthError, RNGDataFlow, length_of, reset_all, upstream_of
 from ..utils import logger
 
@@ -180,7 +181,7 @@ def _join(dps: tuple[Any, ...]) -> Any:
         for dp in dps:
             joined.update(dp)
         return joined
-    kinds = ", ".join(type(dp).__name__ for dp in dps)
+    kinds = ", ".join(map(type_in_words, dps))
     raise ValueError(
         f"JoinData: expected datapoints that are all lists (or tuples) or all dicts, got {kinds}"
     )

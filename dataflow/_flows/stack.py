@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .._core.describe import type_in_words
+
 __all__ = ["stack"]
 
 _INT32 = np.iinfo(np.int32)
@@ -124,7 +126,9 @@ def _stack_strings(values: Sequence[str | bytes], name: Any) -> np.ndarray:
     kind, null = (str, "\0") if isinstance(values[0], str) else (bytes, b"\0")
     for value in values:
         if not isinstance(value, kind):
-            raise ValueError(f"component {name!r}: can't batch {kind.__name__} with {type(value).__name__}")
+            raise ValueError(
+                f"component {name!r}: can't batch {type_in_words(values[0])} with {type_in_words(value)}"
+            )
         if value.endswith(null):  # type: ignore[arg-type]
             raise ValueError(
                 f"component {name!r}: {value[-20:]!r} ends in a null, which NumPy's strings can't keep: use "

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import imgaug
+from .._core.describe import type_in_words
 from .._core.optional import require
 from ..imgaug.base import ImagePlaceholder, check_augmentor
 from ..imgaug.transform import BaseTransform, CropTransform, ResizeTransform, TransformList
@@ -61,9 +62,9 @@ def decode_image(
 
         df = MultiProcessMapAndBatchData(files, 8, load, batch_size=64)
 
-    Decoding in part takes simplejpeg: ``pip install 'dataflow[jpeg]'``. Without it, the result is the same,
-    but OpenCV decodes all rows. (Both use libjpeg-turbo; an OpenCV that was built with another decoder than
-    that on PyPI may differ by a rounding.)
+    Decoding in part needs simplejpeg: ``pip install 'dataflow-loader[jpeg]'``. Without it, the result is the
+    same, but OpenCV decodes all rows. (Both use libjpeg-turbo. An OpenCV that was built with another decoder
+    than the one on PyPI may differ by a rounding.)
 
     What belongs to the image needs the transform, which ``image_shape`` helps to get; an augmentor of your
     own, too, if it needs no more than the shape::
@@ -149,7 +150,7 @@ def _contents(file: Any) -> bytes:
         return memoryview(file).tobytes()
     except TypeError:
         raise TypeError(
-            f"expected an image file: its path, or its contents as bytes; got {type(file).__name__}"
+            f"expected an image file: its path, or its contents as bytes; got {type_in_words(file)}"
         ) from None
 
 

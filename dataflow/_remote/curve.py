@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.describe import type_in_words
 from .._core.optional import require
 
 _KEY_LENGTH = 40  # characters in Z85, for 32 bytes
@@ -76,7 +77,7 @@ def curve_of(
 def _key(key: Any, what: str) -> bytes:
     """Return a key as bytes. Errors don't show it: it may be secret."""
     if not isinstance(key, str | bytes):
-        raise TypeError(f"{what}: expected a key as str or bytes, got {type(key).__name__}")
+        raise TypeError(f"{what}: expected a key as str or bytes, got {type_in_words(key)}")
     try:
         data = key.encode("ascii") if isinstance(key, str) else key
         if len(data) != _KEY_LENGTH or len(require("zmq.utils.z85", None).decode(data)) != 32:

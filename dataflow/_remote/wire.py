@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._core.describe import type_in_words
 from ..utils.serialize import dumps, loads
 
 # the codes are those of TensorFlow's enumeration of dtypes
@@ -75,7 +76,7 @@ def dump_arrays(dp: Any) -> bytes:
         ValueError: a Python int does not fit int32, or an array has more than 8 dimensions.
     """
     if not isinstance(dp, list | tuple):
-        raise TypeError(f"the format zmq_ops: expected a list or tuple of arrays, got {type(dp).__name__}")
+        raise TypeError(f"the format zmq_ops: expected a list or tuple of arrays, got {type_in_words(dp)}")
     pieces = [_INT32.pack(len(dp))]
     for i, component in enumerate(dp):
         array = _as_array(component, i)
@@ -97,7 +98,7 @@ def _as_array(component: Any, i: int) -> np.ndarray[Any, Any]:
     if type(component) is float:  # numpy.float64 is a float, too
         return np.array(component, np.float32)
     if not isinstance(component, np.ndarray | np.generic):
-        raise TypeError(f"{what}: expected an array or a number, got {type(component).__name__}")
+        raise TypeError(f"{what}: expected an array or a number, got {type_in_words(component)}")
     array = np.asarray(component)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in _CODES:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core.describe import type_in_words
 from .._core.optional import require
 
 UINT8 = np.dtype(np.uint8)  # comparing with this is faster than with np.uint8
@@ -41,7 +42,7 @@ def opencv() -> Any:
 def summary(img: Any) -> str:
     """Return dtype and shape of an image in words, for error messages."""
     if not isinstance(img, np.ndarray):
-        return f"a {type(img).__name__}"
+        return type_in_words(img)
     return f"{img.dtype} of shape {img.shape}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 from dataflow import (
     BatchData,
@@ -21,6 +22,7 @@ from dataflow import (
     RepeatedData,
     SelectComponent,
 )
+from dataflow._core.describe import type_in_words
 from tests.helpers.flows import flow
 
 
@@ -129,3 +131,20 @@ def test_a_dataflow_inside_itself() -> None:
     df = ConcatData([])
     df.df_lists.append(df)
     assert "..." in repr(df)
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (None, "None"),
+        (1, "an int"),
+        ("x", "a str"),
+        ([], "a list"),
+        (object(), "an object"),
+        (np.zeros(2), "an ndarray"),
+        (np.uint8(1), "a uint8"),
+        (UnicodeError(), "a UnicodeError"),
+    ],
+)
+def test_types_in_messages_have_the_right_article(value: Any, words: str) -> None:
+    assert type_in_words(value) == words

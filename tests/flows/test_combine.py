@@ -193,7 +193,8 @@ class TestJoinData:
     )
     def test_lists_and_dicts_do_not_join(self, dps: tuple[Any, Any]) -> None:
         df = JoinData([source(dps[0]), source(dps[1])])
-        with pytest.raises(ValueError, match=f"JoinData.*{type(dps[0]).__name__}, {type(dps[1]).__name__}"):
+        kinds = rf"got an? {type(dps[0]).__name__}, an? {type(dps[1]).__name__}$"
+        with pytest.raises(ValueError, match=f"^JoinData.*{kinds}"):
             list(df)
         df.df_lists[:] = [flow(1), flow(1)]
         assert list(df) == [[0, 0]]

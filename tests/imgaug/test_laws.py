@@ -110,7 +110,7 @@ def test_photometric_augmentors_refuse_other_integers(kind: Kind, dtype: Any) ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_image(kind: Kind) -> None:
     for wrong in ([[1, 2]], "image", None, np.array(["a"]), np.zeros((48, 64), complex)):
-        with pytest.raises(TypeError, match=r"got (a |<U1|complex)"):
+        with pytest.raises(TypeError, match=r"got (a list|a str|None|<U1|complex)"):
             kind.make().augment(wrong)  # type: ignore[arg-type]
 
 
