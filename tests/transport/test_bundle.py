@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow._transport.bundle import SMALL, Large, compact, dumps, loads
-from dataflow._transport.connection import DATA, DROPPED
+from dataflow._transport.pool import NO_VALUE
 from tests.helpers.parallel import same
 
 NUMBERS = (
@@ -33,7 +34,9 @@ VALUES = st.recursive(
 
 def through(values: list[Any]) -> list[Any]:
     items = [compact(value) for value in values]
-    return [value for _, _, _, value in loads(dumps(list(range(len(items))), items))]
+    numbers, arrived = loads(dumps(list(range(len(items))), items))
+    assert list(numbers) == list(range(len(items)))
+    return list(arrived)
 
 
 @given(st.lists(VALUES | st.lists(NUMBERS, max_size=5) | st.tuples(NUMBERS, NUMBERS), max_size=20))
@@ -41,9 +44,24 @@ def test_types_and_values_are_kept(values: list[Any]) -> None:
     assert same(through(values), values)
 
 
-def test_kinds_and_numbers() -> None:
-    body = dumps([7, 8, 9], [compact([1]), None, compact("x")])
-    assert list(loads(body, "me")) == [("me", DATA, 7, [1]), ("me", DROPPED, 8, None), ("me", DATA, 9, "x")]
+@pytest.mark.parametrize("numbers", [[7, 8, 9], [(7,), (8, 9, 10), ()]])
+def test_numbers_and_what_is_no_value(numbers: list[Any]) -> None:
+    got, values = loads(dumps(numbers, [compact([1]), None, compact("x")]))
+    assert list(got) == numbers
+    assert list(values) == [[1], NO_VALUE, "x"]
+
+
+class Stops:
+    """Raises StopIteration when it is rebuilt."""
+
+    def __reduce__(self) -> Any:
+        return next, (iter(()),)
+
+
+def test_one_that_can_not_be_rebuilt_does_not_end_the_bundle_without_a_word() -> None:
+    _, values = loads(dumps([0, 1, 2], [compact(["a"]), compact(Stops()), compact(["b"])]))
+    with pytest.raises(RuntimeError, match="can't be rebuilt"):
+        list(values)
 
 
 def test_it_is_the_value_at_the_time() -> None:
@@ -51,7 +69,7 @@ def test_it_is_the_value_at_the_time() -> None:
     for value in ([0, 1], ["a", 1], {"a": 1}):
         item = compact(value)
         value.clear()
-        (arrived,) = [v for *_, v in loads(dumps([0], [item]))]
+        (arrived,) = loads(dumps([0], [item]))[1]
         assert arrived
 
 
