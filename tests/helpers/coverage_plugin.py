@@ -1,11 +1,13 @@
 """A plugin of coverage.py, which counts what workers run although they are ended by SIGTERM.
 
 A worker gives SIGTERM its default action, so that a handler of the parent's program never runs there. While
-coverage is measured this is left out: coverage.py's own handler writes the worker's figures and then ends it.
+coverage is measured it gets a handler that writes the worker's figures and then ends it. The ``sigterm``
+option of coverage.py does so in every process, also in those that tests end before they have begun.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import Any
@@ -17,13 +19,20 @@ _set_handler = signal.signal
 
 def coverage_init(registry: Any, options: dict[str, Any]) -> None:
     """Be loaded; this is called in each process that is measured."""
-    signal.signal = _set_handler_but_keep_that_of_coverage
+    signal.signal = _set_handler_that_writes_figures
 
 
-def _set_handler_but_keep_that_of_coverage(number: int, handler: Any) -> Any:
-    handler_now = signal.getsignal(number)
-    by = sys._getframe(1).f_globals.get("__name__")
-    is_ours = number == signal.SIGTERM and str(by).startswith("dataflow._transport.")
-    if is_ours and isinstance(getattr(handler_now, "__self__", None), Coverage):
-        return handler_now
+def _set_handler_that_writes_figures(number: int, handler: Any) -> Any:
+    by = str(sys._getframe(1).f_globals.get("__name__"))
+    if number == signal.SIGTERM and handler is signal.SIG_DFL and by.startswith("dataflow._transport."):
+        handler = _write_figures_and_end
     return _set_handler(number, handler)
+
+
+def _write_figures_and_end(number: int, frame: Any) -> None:
+    coverage = Coverage.current()
+    if coverage is not None:
+        coverage.stop()
+        coverage.save()
+    _set_handler(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
