@@ -1,4 +1,4 @@
-"""Dataflows around dataflows: batch, map, repeat, combine, shuffle, cache; look at one, and time it."""
+"""Proxies, dataflows around other dataflows: batch, map, repeat, combine, shuffle, cache, print, time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._flows.repeat import FixedSizeData, RepeatedData, RepeatedDataPoint
 from ._flows.shuffle import LocallyShuffleData
 from ._flows.speed import TestDataSpeed
 
-# programs take these from here too
+# programs import these from here too
 from .base import DataFlow, DataFlowReentrantGuard, ProxyDataFlow, RNGDataFlow
 
 __all__ = [

@@ -20,8 +20,8 @@ def CaffeLMDB(
 ) -> LMDBDataDecoder:
     """Read a database of Caffe, where each value is a serialized Datum.
 
-    A record that can't be decoded is left out, with a warning. This is not efficient: such databases mostly
-    hold raw pixels where a compressed image would do.
+    A record that can't be decoded is skipped, with a warning. Such databases are slow to read: most of them
+    hold raw pixels, which are larger than compressed images.
 
     >>> from dataflow import CaffeLMDB
     >>> df = CaffeLMDB("/tmp/validation", keys="{:0>8d}")  # doctest: +SKIP

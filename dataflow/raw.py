@@ -30,16 +30,16 @@ class FakeData(RNGDataFlow[list[Any]]):
     Args:
         shapes: a list with the shape of each component; ``()`` makes an array without dimensions.
         size: the number of datapoints in one pass.
-        random: whether to make up each datapoint anew. If not, the datapoints of one pass are separate
-            lists that share the same arrays; each pass has others.
+        random: whether each datapoint has new values. If not, the datapoints of one pass are separate lists
+            that share the same arrays; the next pass makes new arrays.
         dtype: one dtype for all components, or a list with the dtype of each.
         domain: the values are uniform in ``[low, high)``: a tuple ``(low, high)`` for all components, or a
             list with the tuple of each.
 
     Raises:
         TypeError: ``shapes`` is not a list of shapes, or a range is not a pair of numbers.
-        ValueError: a negative size; a list of another length than ``shapes``; a range that is upside down
-            or that does not fit the dtype.
+        ValueError: a negative size; a list of another length than ``shapes``; a range with low > high, or
+            one that does not fit the dtype.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class FakeData(RNGDataFlow[list[Any]]):
                 yield components.copy()
 
     def _datapoint(self) -> list[Any]:
-        # one draw per component, in order: programs count on the sequence that a seed gives
+        # one draw per component, in order: a seed must give the same datapoints in every release
         return [
             np.asarray(self.rng.random(shape) * (high - low) + low).astype(dtype)
             for shape, dtype, (low, high) in zip(self.shapes, self.dtype, self.domain, strict=True)
@@ -97,10 +97,10 @@ def _one_each(name: str, value: Any, n: int) -> list[Any]:
 def _range(domain: _Range, dtype: np.dtype[Any]) -> _Range:
     try:
         low, high = domain
-        upside_down = not low <= high
+        is_reversed = not low <= high
     except (TypeError, ValueError) as e:
         raise TypeError(f"FakeData: domain: expected a pair of numbers (low, high), got {domain!r}") from e
-    if upside_down:
+    if is_reversed:
         raise ValueError(f"FakeData: domain: expected low <= high, got {domain!r}")
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -110,7 +110,7 @@ def _range(domain: _Range, dtype: np.dtype[Any]) -> _Range:
 
 
 class DataFromQueue(DataFlow[Any]):
-    """Take datapoints from a queue, for ever.
+    """Take datapoints from a queue; it never ends.
 
     Args:
         queue: anything with a blocking ``get()``.
@@ -120,7 +120,7 @@ class DataFromQueue(DataFlow[Any]):
         self.queue = queue
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield what the queue gives, waiting for it."""
+        """Yield the items of the queue, waiting for each."""
         while True:
             yield self.queue.get()
 
@@ -137,9 +137,9 @@ class DataFromList(RNGDataFlow[Any]):
     [[1], [2], [3]]
 
     Args:
-        lst: a list, or anything else with a length whose items ``lst[0]`` ... can be taken. It is not
-            copied, nor are the items.
-        shuffle: whether each pass has an order of its own. ``lst`` itself is not reordered.
+        lst: a list, or any other object with ``len(lst)`` and ``lst[k]``. Neither the list nor its items
+            are copied.
+        shuffle: whether each pass has a new random order. ``lst`` itself is not reordered.
     """
 
     def __init__(self, lst: Any, shuffle: bool = True) -> None:
@@ -172,7 +172,8 @@ class DataFromGenerator(DataFlow[Any]):
         gen: a function without arguments that returns an iterable, called for each pass; or an iterable,
             iterated in each pass. An iterator has nothing left after the first pass: give the function
             that makes it instead.
-        length: what ``len()`` says, for your guidance. Default: the length of ``gen`` if it has one.
+        length: the result of ``len()``, a hint for progress bars and steps per epoch. Default: the length of
+            ``gen`` if it has one.
     """
 
     @renamed_arguments(size="length")
@@ -184,7 +185,7 @@ class DataFromGenerator(DataFlow[Any]):
         """Return ``length``, or the length of the iterable.
 
         Raises:
-            NotImplementedError: there is neither.
+            NotImplementedError: neither exists.
         """
         return length_of(self._gen) if self._len is None else self._len  # type: ignore[arg-type]
 
@@ -200,7 +201,7 @@ class DataFromIterable(DataFlow[Any]):
     5
 
     Args:
-        iterable: an iterable. Its length is asked for once, here.
+        iterable: an iterable. Its length is read once, when the dataflow is made.
     """
 
     def __init__(self, iterable: Iterable[Any]) -> None:
@@ -217,10 +218,10 @@ class DataFromIterable(DataFlow[Any]):
         return self._itr
 
     def __len__(self) -> int:
-        """Return the length that the iterable had when this was made.
+        """Return the length that the iterable had when the dataflow was made.
 
         Raises:
-            NotImplementedError: it had none.
+            NotImplementedError: the iterable had no length.
         """
         return length_of(self._itr) if self._len is None else self._len
 

@@ -1,7 +1,7 @@
 """Store whole dataflows in files, and load them again.
 
-A file appears under its name only when it is complete. An existing one is never replaced. What is stored in
-LMDB, TFRecord and npz files keeps its Python types; see docs/storage.md.
+A file gets its name only when it is complete. An existing file is never replaced. Values stored in LMDB,
+TFRecord and npz files keep their Python types; see docs/storage.md.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = [
 
 
 class LMDBSerializer:
-    """Store a dataflow in an LMDB database: the fastest to read, in order and at random.
+    """Store a dataflow in an LMDB database, the fastest format to read, in order and at random.
 
-    The keys are the indices, ``b"00000000"`` and so on; the values are the datapoints as
-    ``utils.serialize.dumps`` gives them; under ``b"__keys__"`` is the list of all keys.
+    The keys are the indices, ``b"00000000"`` and so on. The values are the datapoints, written by
+    ``utils.serialize.dumps``. The key ``b"__keys__"`` holds the list of all keys.
 
     >>> from dataflow import DataFromList, LMDBSerializer
     >>> LMDBSerializer.save(DataFromList([[1], [2]], shuffle=False), path)
@@ -52,10 +52,11 @@ class LMDBSerializer:
         Args:
             df: the dataflow.
             path: the file to make; or an existing directory, to make ``data.mdb`` in it.
-            write_frequency: how many datapoints to commit at most at once. 2 MiB are committed in any case.
+            write_frequency: the largest number of datapoints in one commit. A commit comes earlier when
+                2 MiB of data have gathered.
 
         Raises:
-            FileExistsError: there is a database at ``path`` already. ``df`` is untouched then.
+            FileExistsError: there is a database at ``path`` already. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
         """
@@ -70,23 +71,24 @@ class LMDBSerializer:
 
         Args:
             path: the database, a file or directory, written by this or any earlier release.
-            shuffle: whether each pass has an order of its own. Otherwise the order is that in which they were
-                stored.
+            shuffle: whether each pass has a new random order. Otherwise the order is the one they were stored
+                in.
             allow_pickle: see ``utils.serialize.loads``.
 
         Raises:
             FileNotFoundError: there is no database.
-            ValueError: the file is no database or truncated.
+            ValueError: the file is not a database, or is truncated.
         """
         return LMDBDatapoints(LMDBData(path, shuffle=shuffle, allow_pickle=allow_pickle), allow_pickle)
 
-    _deserialize_lmdb = staticmethod(deserialize_pair)  # programs take it from here
+    _deserialize_lmdb = staticmethod(deserialize_pair)  # programs use it under this name
 
 
 class NumpySerializer:
     """Store a dataflow in one npz file.
 
-    The whole of it has to fit into memory, and it is slower than the other formats. The file has no pickles.
+    All datapoints together must fit into memory. This is slower than the other formats. The file holds no
+    pickles.
     """
 
     @staticmethod
@@ -98,7 +100,7 @@ class NumpySerializer:
             path: the file to make; ``.npz`` is added if it is missing.
 
         Raises:
-            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
         """
@@ -108,16 +110,16 @@ class NumpySerializer:
 
     @staticmethod
     def load(path: str, shuffle: bool = True, *, allow_pickle: bool | None = None) -> DataFromList:
-        """Return a dataflow of the stored datapoints, which are loaded here.
+        """Load the stored datapoints into memory, and return a dataflow of them.
 
         Args:
             path: the file, written by this or any earlier release.
-            shuffle: whether each pass has an order of its own.
+            shuffle: whether each pass has a new random order.
             allow_pickle: see ``utils.serialize.loads``.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: it is damaged, or not a file of ours.
+            ValueError: the file is damaged, or was not written by this class.
         """
         return DataFromList(read_npz(path, allow_pickle), shuffle=shuffle)
 
@@ -125,8 +127,8 @@ class NumpySerializer:
 class TFRecordSerializer:
     """Store a dataflow in a TFRecord file, without TensorFlow.
 
-    Each record is a datapoint as ``utils.serialize.dumps`` gives it. This format is for reading in order;
-    ``LMDBSerializer`` is better at everything else.
+    Each record is one datapoint, written by ``utils.serialize.dumps``. The format suits reading in order;
+    for everything else use ``LMDBSerializer``.
     """
 
     @staticmethod
@@ -139,7 +141,7 @@ class TFRecordSerializer:
             compression: ``"gzip"`` or ``"none"``. Default: gzip if ``path`` ends in ``.gz``.
 
         Raises:
-            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
             ImportError: google-crc32c is missing.
@@ -159,11 +161,11 @@ class TFRecordSerializer:
 
         Args:
             path: the file, gzipped or not.
-            size: the number of records, which the file does not tell. Without it or an index the
-                dataflow has no length.
-            shuffle: whether each pass has an order of its own. It needs an index.
-            index: whether to look up where each record begins, here and now: 12 bytes of each record are
-                read. It gives a length, ``df[i]``, and shuffling. The file must not be gzipped.
+            size: the number of records, which the file does not store. Without ``size`` and without an
+                index, the dataflow has no length.
+            shuffle: whether each pass has a new random order. It needs an index.
+            index: whether to find the start of each record before returning, by reading 12 bytes of each
+                record. An index allows ``len(df)``, ``df[i]`` and shuffling. The file must not be gzipped.
             allow_pickle: see ``utils.serialize.loads``.
 
         Raises:
@@ -175,23 +177,23 @@ class TFRecordSerializer:
 
 
 class HDF5Serializer:
-    """Store a dataflow in an HDF5 file, a dataset for each component: for other programs to read.
+    """Store a dataflow in an HDF5 file that other programs can read, with one dataset for each component.
 
     The values of a component must all be of one shape and dtype, or all str, or all bytes.
     """
 
     @staticmethod
     def save(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
-        """Reset a dataflow and store one pass of it, in little memory.
+        """Reset a dataflow and store one pass of it, without holding it all in memory.
 
         Args:
-            df: the dataflow, of lists or tuples with a component for each path, or dicts with the paths as
-            keys.
+            df: the dataflow. Its datapoints are lists or tuples with one component for each path, or dicts
+                whose keys are the paths.
             path: the file to make.
             data_paths: the path of each component, such as ``["images", "labels"]``.
 
         Raises:
-            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError, ValueError: a datapoint does not fit; its index and path are named.
         """
@@ -199,12 +201,12 @@ class HDF5Serializer:
 
     @staticmethod
     def load(path: str, data_paths: Sequence[str], shuffle: bool = True) -> HDF5Data:
-        """Return a dataflow of lists with a row of each dataset; see ``HDF5Data``."""
+        """Return a dataflow that yields one row of each dataset, as a list; see ``HDF5Data``."""
         return HDF5Data(path, data_paths, shuffle)
 
 
 class DiskCacheSerializer:
-    """Store a dataflow in a directory of the package diskcache."""
+    """Store a dataflow in a cache directory of the package diskcache."""
 
     @staticmethod
     def save(df: Iterable[Any], path: str, write_frequency: int = 5000) -> None:
@@ -216,7 +218,7 @@ class DiskCacheSerializer:
             write_frequency: how many datapoints to commit at once.
 
         Raises:
-            FileExistsError: there is something at ``path`` already. ``df`` is untouched then.
+            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
             FileNotFoundError: the directory that ``path`` would be in does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
             ImportError: diskcache is missing.
@@ -229,7 +231,7 @@ class DiskCacheSerializer:
 
         Args:
             path: the directory.
-            shuffle: whether each pass has an order of its own.
+            shuffle: whether each pass has a new random order.
             allow_pickle: see ``utils.serialize.loads``.
 
         Raises:
