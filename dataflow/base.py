@@ -139,7 +139,7 @@ class DataFlow(ABC, Generic[T_co]):
         """
 
     def __len__(self) -> int:
-        """Return the number of datapoints of one pass: exact where it can be, else a rough guidance.
+        """Return the number of datapoints of one pass: exact where it can be, else a hint.
 
         Raises:
             NotImplementedError: the length can't be known.
@@ -149,7 +149,7 @@ class DataFlow(ABC, Generic[T_co]):
         )
 
     def __bool__(self) -> bool:
-        """Return True: a dataflow is a thing, not a container that may be empty."""
+        """Return True always, even when ``len(self) == 0``."""
         return True
 
     def reset_state(self) -> None:
@@ -230,7 +230,7 @@ class ProxyDataFlow(DataFlow[T_co]):
 
 
 class DataFlowReentrantGuard:
-    """A context manager that at most one iterator can be inside of.
+    """A context manager that refuses a second entry while the first is still inside.
 
     >>> guard = DataFlowReentrantGuard()
     >>> with guard:
@@ -245,7 +245,7 @@ class DataFlowReentrantGuard:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        """Enter, or raise ``ReentrancyError`` if somebody is inside."""
+        """Enter, or raise ``ReentrancyError`` if another iterator is inside."""
         if not self._lock.acquire(blocking=False):
             raise ReentrancyError(
                 "this dataflow is not reentrant: an iterator of it is still open. Finish or close() that one "
@@ -281,8 +281,7 @@ def length_of(ds: Iterable[Any]) -> int:
 def upstream_of(ds: Any) -> tuple[Any, ...]:
     """Return what a dataflow reads, each distinct object once.
 
-    A class of the user's may lack ``upstream``, or have an attribute of that name that means something else:
-    then there is nothing.
+    A user's class may lack ``upstream``, or use that name for something else. Then the result is empty.
     """
     upstream = getattr(ds, "upstream", ())
     if not isinstance(upstream, tuple | list):
@@ -291,16 +290,16 @@ def upstream_of(ds: Any) -> tuple[Any, ...]:
 
 
 def reset_all(flows: Iterable[Any]) -> None:
-    """Call ``reset_state()`` once of each distinct dataflow, in order; plain iterables have none."""
+    """Reset each distinct dataflow once, in order. Iterables without ``reset_state`` are skipped."""
     for ds in {id(flow): flow for flow in flows}.values():
         if callable(getattr(ds, "reset_state", None)):
             ds.reset_state()
 
 
 def close_all(flows: Iterable[Any]) -> None:
-    """Call ``close()`` once of each distinct dataflow, of all even if one raises.
+    """Close each distinct dataflow once. If one raises, the others are still closed.
 
-    What has no ``reset_state`` is no dataflow: a file or generator that was wrapped stays the user's to close.
+    An object without ``reset_state`` is not a dataflow: a wrapped file or generator is left to the user.
     """
     error = None
     for ds in {id(flow): flow for flow in flows}.values():
