@@ -27,6 +27,12 @@ NAMES = {
 }
 
 
+def test_a_module_is_loaded_when_it_is_first_used(monkeypatch):
+    monkeypatch.delattr(dataset, "mnist", raising=False)
+    monkeypatch.delitem(sys.modules, "dataflow.dataset.mnist", raising=False)
+    assert dataset.mnist.Mnist.__name__ == "Mnist"
+
+
 def test_names():
     assert set(dataset.__all__) == NAMES
     assert len(dataset.__all__) == 13

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import collections
 import datetime
 import math
@@ -351,6 +352,47 @@ def in_object_array(pickled: bytes) -> bytes:
     return msgpack.packb([layout, np.zeros(40_000).tobytes()])
 
 
+class Reduced:
+    """Pickled as what it is given: a function, its arguments, and a state."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+
+DTYPE = np.dtype("f8")
+MAKE_ARRAY, _, ARRAY_STATE = np.zeros(2).__reduce__()  # type: ignore[misc]
+MAKE_SCALAR = np.float64(1).__reduce__()[0]
+FROM_BUFFER = np.zeros(2).__reduce_ex__(5)[0]
+WRONG_REDUCTIONS: dict[str, tuple[Any, ...]] = {
+    "unknown dtype": (np.dtype, ("no such", False, True)),
+    "state of a dtype": (np.dtype, ("f8", False, True), (9, "<")),
+    "class of an array": (MAKE_ARRAY, (np.dtype, (0,), b"b")),
+    "state of an array": (MAKE_ARRAY, (np.ndarray, (0,), b"b"), (1, (2,))),
+    "dtype of an array": (MAKE_ARRAY, (np.ndarray, (0,), b"b"), (1, (2,), "f8", False, bytes(16))),
+    "shape of an array": (MAKE_ARRAY, (np.ndarray, (0,), b"b"), (1, (-2,), DTYPE, False, bytes(16))),
+    "size of an array": (MAKE_ARRAY, (np.ndarray, (0,), b"b"), (1, (3,), DTYPE, False, bytes(16))),
+    "bytes of an array": (MAKE_ARRAY, (np.ndarray, (0,), b"b"), (1, (2,), DTYPE, False, 5)),
+    "size of a buffer": (FROM_BUFFER, (bytes(16), DTYPE, (3,), "C")),
+    "bytes of a scalar": (MAKE_SCALAR, (DTYPE, b"short")),
+    "text to encode": (codecs.encode, (5, "latin1")),
+    "encoding": (codecs.encode, ("text", "rot13")),
+    "items of a set": (set, (5,)),
+    "a call of a class": (np.ndarray, ((2,),)),
+    "a class by itself": (list, ([np.ndarray],)),
+}
+LARGE_VALUES = [
+    dumps(value)
+    for value in (
+        [np.zeros(9000), 1, "text", None, 2.5],
+        (np.zeros((100, 300), np.float32), [1, {"a": b"b"}], -1),
+        {"image": np.zeros((200, 200, 3), np.uint8), "label": 70_000, "name": "x" * 300},
+    )
+]
+
+
 class TestNothingIsExecuted:
     @pytest.mark.parametrize("name", exploits("x"))
     @pytest.mark.parametrize("wrap", [bytes, in_object_array], ids=["plain", "object array"])
@@ -449,6 +491,26 @@ class TestNothingIsExecuted:
             return
         with suppress(ValueError):
             loads(bytes(bad))
+
+    @given(st.data())
+    def test_damage_in_the_head_of_a_large_value_raises_value_errors_only(self, data: Any) -> None:
+        good = data.draw(st.sampled_from(LARGE_VALUES))
+        bad = bytearray(good)
+        for _ in range(data.draw(st.integers(1, 2))):
+            bad[data.draw(st.integers(0, 120))] = data.draw(st.integers(0, 255))
+        del bad[data.draw(st.sampled_from([len(bad), len(bad) - 1, 100])) :]
+        with suppress(ValueError):
+            loads(bytes(bad))
+
+    @pytest.mark.parametrize("what", [*WRONG_REDUCTIONS])
+    def test_wrong_arguments_and_states_are_value_errors(self, what: str) -> None:
+        value = [Reduced(*WRONG_REDUCTIONS[what])]
+        with pytest.raises(ValueError, match="pickled value"):
+            loads(pickle.dumps(value, 2))
+
+    def test_a_pickle_that_is_nested_too_deeply(self) -> None:
+        with pytest.raises(ValueError, match="nested too deeply"):
+            loads(b"cnumpy\ndtype\n" + b"(" * 100_000 + b"t" * 100_000 + b".")
 
     @given(st.binary(max_size=40))
     def test_noise_raises_value_errors_only(self, noise: bytes) -> None:
