@@ -10,6 +10,14 @@ import pytest
 import dataflow
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+    "docs/README.md",
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -19,7 +27,7 @@ def test_names_in_the_table_exist() -> None:
     assert set(names) <= set(dataflow.__all__)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "benchmarks/README.md", "docs/README.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = set(re.findall(r"\]\((?!https?:)([^)#]+)", text))
