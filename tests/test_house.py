@@ -18,7 +18,8 @@ import dataflow
 PACKAGE = Path(dataflow.__file__).parent
 # Each entry of the package's root, on its floor. A module may import from its own room and from lower floors.
 FLOORS = [
-    ["_core", "_compat.old_names", "_compat.renamed", "_compat.tensorpack"],
+    ["_core"],
+    ["_compat"],  # what modules need to know their old names; those that know the modules are further up
     ["utils"],
     ["base"],
     ["_flows", "_transport", "imgaug", "raw"],
@@ -26,7 +27,7 @@ FLOORS = [
     ["format", "image", "parallel", "remote", "serialize"],
     ["parallel_map"],
     ["__init__"],
-    ["_cli", "_compat"],  # _compat knows all; what others need of it is on the ground floor
+    ["_cli", "_compat.old_classes", "_compat.old_modules", "_compat.as_tensorpack"],
     ["__main__"],
 ]
 MAX_ENTRIES_AT_THE_ROOT = 24  # py.typed and the stub not counted
