@@ -143,6 +143,7 @@ class ThreadPool(WorkerPool):
             result = self._next()
             if type(result) is _Wake:
                 self._woken = False
+                self._check_open()  # it was closed, perhaps
                 return
             worker, numbers, value = result
             if type(value) is _Failure:
