@@ -1,4 +1,4 @@
-"""How objects print: dataflows and augmentors, as the calls that make them."""
+"""Text for reprs and messages: dataflows and augmentors as constructor calls, short datapoints, types."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 _MISSING = object()
-_ALSO = ("ds", "df_lists", "probs")  # shown even when they are no constructor arguments
-_MAX_LINES = 20  # of an argument whose own repr has several
+_ALSO = ("ds", "df_lists", "probs")  # shown even if they are not constructor arguments
+_MAX_LINES = 20  # shown of an argument whose repr has several lines
 _VOWEL_SOUND = re.compile("[aeio]|un(?!i)|ndarray", re.IGNORECASE)  # but: a uint8, a unit
 
 
@@ -27,9 +27,9 @@ def type_in_words(value: Any) -> str:
 
 
 class _Short(reprlib.Repr):
-    """Cuts what is long: after some lines if it is laid out in lines, such as augmentors are.
+    """Shortens long reprs; those with several lines, such as augmentors', after a number of lines.
 
-    Of arrays, also in lists, it tells no more than dtype and shape.
+    Arrays, also those in lists, are shown by dtype and shape only.
     """
 
     def repr_instance(self, x: Any, level: int) -> str:
@@ -53,7 +53,7 @@ _short.maxstring = _short.maxother = 60
 
 
 class _Datapoint(_Short):
-    """Shows enough of a datapoint to find it again, such as the end of a path."""
+    """Shows more text than ``_Short``, enough to recognize a datapoint, e.g. by the end of a path."""
 
     def repr_instance(self, x: Any, level: int) -> str:
         if isinstance(x, np.generic):
@@ -87,10 +87,11 @@ def describe(obj: Any, nested: type) -> str:
         value = _attribute(obj, name)
         if value is _MISSING:
             continue
+        flows = _flows_in(value, nested)
         if isinstance(value, nested):
             blocks.append(f"{name}={value!r}")
-        elif isinstance(value, list | tuple) and any(isinstance(v, nested) for v in value):
-            items = ",\n".join(repr(v) if isinstance(v, nested) else _value(v) for v in value)
+        elif any(isinstance(v, nested) for v in flows):
+            items = ",\n".join(repr(v) if isinstance(v, nested) else _value(v) for v in flows)
             blocks.append(f"{name}=[\n{textwrap.indent(items, '  ')}]")
         else:
             text = _value(value)
@@ -102,6 +103,13 @@ def describe(obj: Any, nested: type) -> str:
         blocks.append(", ".join(plain))
     body = textwrap.indent(",\n".join(blocks), "  ")
     return f"{head}(\n{body})"
+
+
+def _flows_in(value: Any, nested: type) -> list[Any]:
+    """Return the items of a list, of pairs ``(dataflow, probability)`` the dataflow."""
+    if not isinstance(value, list | tuple):
+        return []
+    return [v[0] if isinstance(v, list | tuple) and v and isinstance(v[0], nested) else v for v in value]
 
 
 def _constructor_arguments(cls: type) -> list[str]:
@@ -133,20 +141,20 @@ def _value(value: Any) -> str:
 
 
 class Described:
-    """An object that prints as the call that makes it, from attributes named like constructor arguments."""
+    """Base class of objects whose repr is a constructor call, built from attributes of the same names."""
 
     def _init(self, params: Mapping[str, Any]) -> None:
         """Store constructor arguments under their own names.
 
         Args:
-            params: mostly ``locals()`` of ``__init__``. ``self`` and names that begin with ``_`` are not.
+            params: usually ``locals()`` of ``__init__``. ``self`` and names beginning with ``_`` are skipped.
         """
         for name, value in params.items():
             if name != "self" and not name.startswith("_"):
                 setattr(self, name, value)
 
     def __repr__(self) -> str:
-        """Return ``imgaug.Class(argument=value, ...)`` without the arguments that have their default."""
+        """Return ``imgaug.Class(argument=value, ...)`` without the arguments that equal their defaults."""
         cls = type(self)
         shown = []
         if cls.__init__ is not object.__init__:
@@ -168,7 +176,7 @@ def bracketed(name: str, items: Iterable[object]) -> str:
 
 
 def _same(value: Any, default: Any) -> bool:
-    # 0 and 0.0 are equal, but not the same as a bound of Clip; an array compares to an array
+    # 0 and 0.0 are equal but differ as a bound of Clip; comparing arrays gives an array, not a bool
     if type(value) is not type(default) or isinstance(value, np.ndarray):
         return False
     return bool(value == default)

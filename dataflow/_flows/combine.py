@@ -18,17 +18,17 @@ __all__ = ["ConcatData", "JoinData", "RandomChooseData", "RandomMixData"]
 
 _END = object()
 _LISTS = frozenset((list, tuple))
+_ROWS = (list, tuple, np.ndarray)  # what is joined to a list
 
 
 class RandomChooseData(RNGDataFlow[Any]):
     """Choose at random, for each datapoint, which dataflow it comes from.
 
-    A pass ends as soon as the dataflow that was chosen has nothing left. Each datapoint takes one uniform
-    draw from ``rng``.
+    A pass ends as soon as the chosen dataflow is exhausted. Each datapoint takes one uniform draw from
+    ``rng``.
 
     Args:
-        df_lists: a list of dataflows, which are then equally likely, or a list of ``(dataflow,
-            probability)``.
+        df_lists: a list of dataflows, all equally likely; or a list of pairs ``(dataflow, probability)``.
 
     Raises:
         ValueError: the list is empty, only some items have a probability, or the probabilities are
@@ -39,13 +39,12 @@ class RandomChooseData(RNGDataFlow[Any]):
 
     def __init__(self, df_lists: Sequence[Any]) -> None:
         flows = _at_least_one(df_lists, "RandomChooseData")
+        self.df_lists = flows
         pairs = [_is_pair(item) for item in flows]
         if not any(pairs):
-            self.df_lists = flows
             return
         if not all(pairs):
             raise ValueError("RandomChooseData: either all dataflows or none need a probability")
-        self.df_lists = [ds for ds, _ in flows]
         self.probs = [float(p) for _, p in flows]
         if not all(p >= 0 for p in self.probs):
             raise ValueError(f"RandomChooseData: expected probabilities, got {self.probs}")
@@ -59,10 +58,19 @@ class RandomChooseData(RNGDataFlow[Any]):
         super().reset_state()
         reset_all(upstream_of(self))
 
+    @property
+    def upstream(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """The dataflows of ``df_lists``, without their probabilities."""
+        return tuple(item[0] if _is_pair(item) else item for item in self.df_lists)
+
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints until a dataflow is exhausted."""
-        iterators = [iter(ds) for ds in self.df_lists]
-        # what rng.choice(n, p=probs) does with its one draw, without its overhead
+        iterators = [iter(ds) for ds in self.upstream]
+        if self.probs is not None and len(self.probs) != len(iterators):
+            raise ValueError(
+                f"RandomChooseData: got {len(iterators)} dataflows, but {len(self.probs)} probabilities"
+            )
+        # the same choice as rng.choice(n, p=probs) from the same single draw, without its overhead
         cumulative = np.cumsum(self.probs or [1 / len(iterators)] * len(iterators))
         borders = (cumulative / cumulative[-1]).tolist()
         draw = self.rng.random
@@ -81,9 +89,9 @@ class RandomMixData(RNGDataFlow[Any]):
     """Mix all datapoints of several dataflows in random order, each dataflow keeping its own order.
 
     Args:
-        df_lists: a list of dataflows, all with a length. Lengths are asked for once, here. A dataflow that
-            yields fewer datapoints than it said drops out when it is exhausted; of one that yields more,
-            the rest is left out.
+        df_lists: a list of dataflows, all with a length. The lengths are read once, when the object is
+            made. A dataflow that yields fewer datapoints than its length drops out early; if it yields more,
+            the rest is not used.
 
     Raises:
         ValueError: the list is empty. Also raised by a pass when all dataflows are empty.
@@ -127,12 +135,12 @@ class JoinData(DataFlow[Any]):
     A pass ends when one of the dataflows is exhausted.
 
     Args:
-        df_lists: a list of dataflows. They all yield lists (or tuples), joined to a list, or all dicts,
-            joined to a dict: where they have a key in common, the later dataflow wins. The same instance may
-            be there more than once; it is then iterated more than once at the same time.
+        df_lists: a list of dataflows. Either all yield lists (or tuples, or arrays), joined to a list, or
+            all yield dicts, which are joined to a dict. If a key occurs twice, the later dataflow wins. An
+            instance that occurs twice in the list has two iterators open at the same time.
 
     Raises:
-        ValueError: the list is empty. Also raised by a pass when lists and dicts come together.
+        ValueError: the list is empty. Also raised by a pass when lists and dicts are mixed.
     """
 
     def __init__(self, df_lists: Sequence[Iterable[Any]]) -> None:
@@ -140,7 +148,7 @@ class JoinData(DataFlow[Any]):
         try:
             sizes = [length_of(ds) for ds in self.df_lists]
             if len(set(sizes)) > 1:
-                logger.debug("JoinData: the lengths differ: %s; the shortest decides", sizes)
+                logger.debug("JoinData: the lengths differ: %s; a pass ends with the shortest", sizes)
         except NotImplementedError as e:
             logger.debug("JoinData: not all dataflows have a length: %s", e)
 
@@ -149,7 +157,7 @@ class JoinData(DataFlow[Any]):
         reset_all(upstream_of(self))
 
     def __len__(self) -> int:
-        """Return the smallest length; dataflows that never end do not count.
+        """Return the smallest length; dataflows that never end are left out.
 
         Raises:
             NotImplementedError: a dataflow has no length, or none of them ends.
@@ -174,7 +182,7 @@ class JoinData(DataFlow[Any]):
 
 
 def _join(dps: tuple[Any, ...]) -> Any:
-    if all(isinstance(dp, list | tuple) for dp in dps):
+    if all(isinstance(dp, _ROWS) for dp in dps):
         return list(chain.from_iterable(dps))
     if all(isinstance(dp, dict) for dp in dps):
         joined: dict[Any, Any] = {}
@@ -195,7 +203,7 @@ class ConcatData(DataFlow[Any]):
     [['a'], ['b']]
 
     Args:
-        df_lists: a list of dataflows. The same instance may be there more than once.
+        df_lists: a list of dataflows. An instance may occur more than once.
     """
 
     def __init__(self, df_lists: Sequence[Iterable[Any]]) -> None:

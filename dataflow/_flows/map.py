@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from .._core.errors import name_datapoint
 from ..base import ProxyDataFlow
 
 __all__ = ["MapData", "MapDataComponent", "SelectComponent", "copy_datapoint"]
@@ -42,11 +43,15 @@ class MapData(ProxyDataFlow[Any]):
         self.func = func
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield what the function returns, but None."""
+        """Yield the results of the function that are not None."""
         func = self.func
-        for dp in self.ds:
-            # the copy of a list, the usual datapoint, is made here: a call would cost more than the copy
-            mapped = func(dp.copy() if type(dp) is list else copy_datapoint(dp))
+        for number, dp in enumerate(self.ds):
+            try:
+                # lists, the usual datapoints, are copied inline: calling a function costs more than the copy
+                mapped = func(dp.copy() if type(dp) is list else copy_datapoint(dp))
+            except Exception as e:
+                name_datapoint(e, number, dp)
+                raise
             if mapped is not None:
                 yield mapped
 
@@ -67,21 +72,33 @@ class MapDataComponent(MapData):
             does, ``len()`` is too large. It should not modify the component in place, unless that is known
             to be safe.
         index: which component: a position, negative ones count from the end, or the key in a dict.
+
+    Attributes:
+        func: takes and returns a whole datapoint, as that of any ``MapData``, and changes a list in place.
     """
 
     def __init__(self, ds: Iterable[Any], func: Callable[[Any], Any], index: Any = 0) -> None:
-        super().__init__(ds, func)
+        super().__init__(ds, _OnComponent(func, index))
         self.index = index
 
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the datapoints with the component replaced."""
-        func, index = self.func, self.index
-        for dp in self.ds:
-            component = func(dp[index])
-            if component is not None:
-                dp = list(dp) if isinstance(dp, list | tuple) else copy_datapoint(dp)
-                dp[index] = component
-                yield dp
+
+class _OnComponent:
+    """Maps a datapoint, whose component it replaces. A class, so that the dataflow can be pickled."""
+
+    def __init__(self, func: Callable[[Any], Any], index: Any) -> None:
+        self._func, self._index = func, index
+
+    def __call__(self, dp: Any) -> Any:
+        component = self._func(dp[self._index])
+        if component is None:
+            return None
+        if type(dp) is not list and isinstance(dp, list | tuple):
+            dp = list(dp)
+        dp[self._index] = component
+        return dp
+
+    def __repr__(self) -> str:
+        return getattr(self._func, "__qualname__", repr(self._func)).replace("<locals>.", "")
 
 
 def SelectComponent(ds: Iterable[Any], idxs: Sequence[Any]) -> MapData:
@@ -93,7 +110,7 @@ def SelectComponent(ds: Iterable[Any], idxs: Sequence[Any]) -> MapData:
 
     Args:
         ds: the dataflow, which yields lists, tuples or dicts.
-        idxs: positions or, for dicts, keys.
+        idxs: the positions, or for dicts the keys, of the components to keep.
 
     Returns:
         A dataflow that yields lists, from dicts as well.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import renamed_arguments
 from ..base import ProxyDataFlow
 from ..utils import logger
@@ -35,17 +36,18 @@ class PrintData(ProxyDataFlow[Any]):
               1: ndarray:float32 of shape (64, 64) in range [-0.6845, 0.8400]
               ...
 
-    It takes any datapoint: what can't be shown is named by its type.
+    It takes any datapoint. Of a value that can't be shown it prints the type.
 
     Args:
         ds: the dataflow.
         num: the number of datapoints to print.
-        name: a name to print in the headline, where there are several.
+        name: printed in the headline, to tell several ``PrintData`` apart.
         max_depth: how many levels to show of components inside components.
         max_list: how many items to show of a list, tuple or dict inside a datapoint.
     """
 
     _printed = 0
+    cnt = OldAttribute("_printed")
 
     @renamed_arguments(label="name")
     def __init__(
@@ -72,10 +74,14 @@ class PrintData(ProxyDataFlow[Any]):
     def _show(self, dp: Any) -> None:
         if not self._printed:
             logger.info("DataFlow Info%s:", f" ({self.name})" if self.name else "")
+        _print(self._get_msg(dp))
+        self._printed += 1
+
+    def _get_msg(self, dp: Any) -> str:
+        """Return the text to print for a datapoint. Subclasses override it."""
         lines = describe_datapoint(dp, self.max_depth, self.max_list)
         lines[0] = f"datapoint {self._printed}<{self.num} {lines[0]}"
-        _print("\n".join(lines))
-        self._printed += 1
+        return "\n".join(lines)
 
 
 def describe_datapoint(dp: Any, max_depth: int = 3, max_list: int = 3) -> list[str]:
@@ -99,7 +105,7 @@ def describe_datapoint(dp: Any, max_depth: int = 3, max_list: int = 3) -> list[s
 
 
 def _describe(value: Any, levels: int, max_list: int) -> list[str]:
-    """Return lines: the first one tells what a value is, the others, indented, what is in it."""
+    """Return the lines for a value: first what it is, then, indented, what it contains."""
     kind = type(value).__name__
     try:
         if isinstance(value, np.ndarray):
@@ -135,7 +141,7 @@ def _describe_items(
 
 
 def _range(array: np.ndarray) -> str:
-    """Return smallest and largest value in words, where there are such values."""
+    """Return the range of an array in words; nothing if it has no smallest and largest value."""
     if array.dtype.kind not in "biufmM" or not array.size:
         return ""
     nans = ""
@@ -150,7 +156,7 @@ def _range(array: np.ndarray) -> str:
 
 
 def _number(value: Any) -> str:
-    """Return a number with 4 decimals if it is a float; in scientific notation where those would not do."""
+    """Return a number with 4 decimals if it is a float; in scientific notation if 4 decimals are too few."""
     if not isinstance(value, np.floating):
         return str(value)
     number = float(value)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, repeat
 from typing import Any
 
+from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import renamed_arguments
 from .._core.checks import whole_number
 from ..base import InfiniteLengthError, ProxyDataFlow, length_of
@@ -25,7 +26,7 @@ class RepeatedData(ProxyDataFlow[Any]):
 
     Args:
         ds: the dataflow.
-        num: how many times to go through it; -1 for ever.
+        num: how many times to go through it; -1 to repeat without end.
 
     Raises:
         ValueError: ``num`` is less than -1.
@@ -60,7 +61,7 @@ class RepeatedData(ProxyDataFlow[Any]):
                 yield from datapoints
             elif self.num == -1:
                 raise RuntimeError(
-                    f"a pass through {type(self.ds).__name__} had no datapoint: there is nothing to repeat"
+                    f"a pass through {type(self.ds).__name__} had no datapoint, so there is nothing to repeat"
                 )
 
 
@@ -106,8 +107,8 @@ class FixedSizeData(StatefulProxy):
     Args:
         ds: the dataflow.
         size: the number of datapoints of each pass.
-        keep_state: whether a pass goes on where the last one stopped, also one that was broken off. If
-            not, each pass starts ``ds`` anew.
+        keep_state: whether a pass continues where the last one stopped, even if that one was stopped early.
+            If not, each pass starts ``ds`` anew.
 
     Raises:
         ValueError: ``size`` is negative.
@@ -116,6 +117,7 @@ class FixedSizeData(StatefulProxy):
 
     _state = ("_itr",)
     _itr: Iterator[Any] | None = None
+    itr = OldAttribute("_itr")
 
     def __init__(self, ds: Iterable[Any], size: int, keep_state: bool = True) -> None:
         super().__init__(ds)
@@ -127,18 +129,17 @@ class FixedSizeData(StatefulProxy):
         return self._size
 
     def _forget(self) -> None:
-        self._itr = None
+        self._itr = iter(RepeatedData(self.ds, -1))  # nothing is taken from ds before a pass does
 
     def _iterate(self) -> Iterator[Any]:
-        if not self.keep_state:
-            yield from islice(RepeatedData(self.ds, -1), self._size)
-            return
         left = self._size
-        while left:
-            if self._itr is None:
-                self._itr = iter(RepeatedData(self.ds, -1))
-            for dp in islice(self._itr, left):
-                left -= 1
-                yield dp
-            if left:  # the endless iterator ended: it had raised an exception in an earlier pass
-                self._itr = None
+        try:
+            while left:
+                for dp in islice(self._itr or (), left):
+                    left -= 1
+                    yield dp
+                if left:  # the endless iterator ended: it had raised an exception in an earlier pass
+                    self._forget()
+        finally:
+            if not self.keep_state:
+                self._forget()

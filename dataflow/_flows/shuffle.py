@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._compat.old_attributes import SharedQueue, SharedQueueAttribute
 from .._compat.renamed import renamed_arguments
 from .._core.checks import whole_number
 from ..base import RNGDataFlow, length_of
@@ -23,19 +24,17 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
     """Shuffle the datapoints within a buffer.
 
     1. Datapoints are taken from ``ds``, each ``num_reuse`` times, into a queue of fixed size.
-    2. Once the queue is full, each datapoint that comes in at its end pushes out the first one, which is
-       yielded.
+    2. Once the queue is full, each datapoint added at its end pushes out the first one, which is yielded.
     3. The queue is shuffled after every ``shuffle_interval`` datapoints that were taken from ``ds``.
 
-    Datapoints of different passes through ``ds`` get mixed, so an iterator never ends, and the next one
-    goes on where the last one stopped. ``len()`` is nevertheless that of one pass through ``ds``, times
-    ``num_reuse``.
+    Datapoints of different passes through ``ds`` are mixed. So an iterator never ends, and the next iterator
+    continues where the last one stopped. ``len()`` is still ``len(ds) * num_reuse``.
 
     Args:
         ds: the dataflow.
         buffer_size: the size of the queue, in datapoints.
-        num_reuse: how many times each datapoint is taken. More is cheaper, but repetition may do harm to a
-            model.
+        num_reuse: how many times each datapoint is used. A larger number reads less, but repeated datapoints
+            may harm the training of a model.
         shuffle_interval: shuffle after this many datapoints from ``ds``. A shuffle takes time in proportion
             to ``buffer_size``. Default: a third of ``buffer_size``.
 
@@ -45,6 +44,8 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
     """
 
     _state = ("_source", "_copies", "_count", "_queue")
+    _queue: _Queue | SharedQueue | None = None
+    q = SharedQueueAttribute("_queue")
 
     @renamed_arguments(cache_size="buffer_size", nr_reuse="num_reuse")
     def __init__(
@@ -68,15 +69,21 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
 
     def _forget(self) -> None:
         self._source: Iterator[Any] = iter(())
-        self._copies: Iterator[Any] = iter(())  # those of the last datapoint that are not in the queue yet
-        self._count = 0  # of datapoints since the last shuffle
+        self._copies: Iterator[Any] = iter(())  # uses of the last datapoint that are not in the queue yet
+        self._count = 0  # datapoints since the last shuffle
         self._queue = _Queue(self.buffer_size)
 
+    def _share_queue(self, items: Iterable[Any] | None) -> SharedQueue:
+        if not isinstance(self._queue, SharedQueue) or items is not None:
+            known = () if self._queue is None else self._queue
+            self._queue = SharedQueue(known if items is None else items, self.buffer_size, _NOTHING)
+        return self._queue
+
     def _iterate(self) -> Iterator[Any]:
-        # all that a pass does is noted in self at once, so wherever it is broken off nothing gets lost
+        # every step is stored in self before the next yield, so a pass can stop anywhere and lose nothing
         while True:
             for dp in self._copies:
-                first = self._queue.push(dp)
+                first = self._queue.push(dp)  # type: ignore[union-attr]
                 if first is not _NOTHING:
                     yield first
             dp = next(self._source, _NOTHING)
@@ -85,7 +92,7 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
                 continue
             self._count = (self._count + 1) % self.shuffle_interval
             if not self._count:
-                self._queue.shuffle(self.rng)
+                self._queue.shuffle(self.rng)  # type: ignore[union-attr]
             self._copies = repeat(dp, self.num_reuse)
 
 
@@ -93,8 +100,8 @@ class _Queue:
     """A queue of fixed size that can be shuffled fast."""
 
     def __init__(self, size: int) -> None:
-        # The queue is items[order[head]], items[order[head + 1]], ... around to items[order[head - 1]]. What
-        # comes in takes the place of what it pushes out, so a shuffle has only numbers to move.
+        # The queue is items[order[head]], items[order[head + 1]], ... around to items[order[head - 1]]. A
+        # new item takes the slot of the item it pushes out, so a shuffle moves indices only.
         self._size = size
         self._items: list[Any] = []
         self._order = np.arange(size)
@@ -111,6 +118,11 @@ class _Queue:
         self._head = (head + 1) % self._size
         first, items[place] = items[place], item
         return first
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the items, the first one first."""
+        for place in np.roll(self._order, -self._head)[: len(self._items)]:
+            yield self._items[place]
 
     def shuffle(self, rng: np.random.RandomState) -> None:
         """Shuffle as ``rng.shuffle`` shuffles a list of the items in the queue, draw for draw."""

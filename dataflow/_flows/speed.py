@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import warn_renamed
 from .._core.checks import whole_number
 from ..base import ProxyDataFlow
@@ -18,8 +19,8 @@ __all__ = ["TestDataSpeed"]
 class TestDataSpeed(ProxyDataFlow[Any]):
     """Measure how many datapoints a second a dataflow yields, with a progress bar.
 
-    Usual use: ``TestDataSpeed(df).start()``. Left in a pipeline, it measures at the beginning of each pass
-    and then yields the datapoints of a new iterator.
+    Usually called as ``TestDataSpeed(df).start()``. Inside a pipeline, it measures at the beginning of each
+    pass and then yields the datapoints of a new iterator.
 
     Args:
         ds: the dataflow.
@@ -33,6 +34,7 @@ class TestDataSpeed(ProxyDataFlow[Any]):
     __test__ = False  # pytest should not take it for a test class
 
     _was_reset = False
+    test_size = OldAttribute("_size")
 
     def __init__(self, ds: Iterable[Any], size: int = 5000, warmup: int = 0) -> None:
         super().__init__(ds)
@@ -50,7 +52,7 @@ class TestDataSpeed(ProxyDataFlow[Any]):
         yield from self.ds
 
     def start(self) -> None:
-        """Run the test. ``ds`` is reset before, unless this object's ``reset_state()`` was called.
+        """Run the test. ``ds`` is reset first, unless this object's ``reset_state()`` was called.
 
         The bar shows the datapoints a second. If the dataflow ends before enough have been fetched, a
         warning says so.
@@ -62,13 +64,13 @@ class TestDataSpeed(ProxyDataFlow[Any]):
             _fetch(datapoints, self._size, leave=True, smoothing=0.2)
 
     def start_test(self) -> None:
-        """Do the same as ``start()``, by its old name."""
+        """Call ``start()``: the old name."""
         warn_renamed("TestDataSpeed.start_test()", "start()")
         self.start()
 
 
 def _fetch(datapoints: Iterator[Any], n: int, **bar_options: Any) -> bool:
-    """Fetch ``n`` datapoints with a progress bar; return whether there were so many."""
+    """Fetch ``n`` datapoints with a progress bar; return False if there were fewer."""
     fetched = 0
     if n:
         with get_tqdm(total=n, **bar_options) as bar:

@@ -107,7 +107,16 @@ class TestMapDataComponent:
     def test_attributes_and_base(self) -> None:
         df = MapDataComponent(flow(1), str, 0)
         assert isinstance(df, MapData)
-        assert (df.func, df.index) == (str, 0)
+        assert df.index == 0
+
+    def test_func_maps_a_datapoint(self) -> None:
+        df = MapDataComponent(source([1, "a"], (2, "b"), [3, "c"]), lambda x: x + 1 if x < 3 else None, 0)
+        assert list(MapData(df.ds, df.func)) == list(df) == [[2, "a"], [3, "b"]]
+
+    def test_func_can_be_replaced(self) -> None:
+        df = MapDataComponent(source([1]), str, 0)
+        df.func = lambda dp: [*dp, "new"]
+        assert list(df) == [[1, "new"]]
 
     @pytest.mark.parametrize(("dp", "index", "error"), [([1], 1, IndexError), ({}, "a", KeyError)])
     def test_a_missing_component(self, dp: Any, index: Any, error: type[Exception]) -> None:
