@@ -1,9 +1,10 @@
-"""What every other room stands on. Nothing here knows what a dataflow is.
+"""Helpers that every other room uses. Nothing here imports the rest of the package.
 
 - ``errors``: the named errors
 - ``checks``: checks of constructor arguments
-- ``describe``: how dataflows and augmentors print
+- ``describe``: how dataflows, augmentors, datapoints and types are shown in reprs and messages
 - ``random_state``: a stream of random numbers for each object and worker
-- ``lease``: memory that is used again when nothing refers to it
-- ``optional``: libraries that are imported when first used
+- ``global_streams``: seeds of ``np.random``, ``random`` and torch for each worker
+- ``lease``: reuse of memory that no array refers to any more
+- ``optional``: import of optional libraries at first use
 """

@@ -13,8 +13,8 @@ def whole_number(value: Any, minimum: int, what: str) -> int:
     """Return ``int(value)``, which must be at least ``minimum``.
 
     Raises:
-        TypeError: ``value`` is no number.
-        ValueError: it is too small. Both messages begin with ``what``.
+        TypeError: ``value`` is not a whole number. The message begins with ``what``.
+        ValueError: ``value`` is too small. The message begins with ``what``.
     """
     try:
         number = int(value)
@@ -33,15 +33,15 @@ def number_range(value: Any, what: str) -> Any:
 
 
 def integer_range(value: Any, what: str) -> Any:
-    """Return ``value``, a pair (low, high) with integers to draw from, ``high`` excluded.
+    """Return ``value``, a pair (low, high) that stands for the integers from low to high - 1.
 
     Raises:
-        TypeError: it is no pair.
-        ValueError: there is no integer in it. Both messages begin with ``what``.
+        TypeError: ``value`` is not a pair. The message begins with ``what``.
+        ValueError: the range is empty. The message begins with ``what``.
     """
     low, high = number_range(value, what)
     if low >= high:
-        raise ValueError(f"{what}: expected low < high (which is excluded), got {value!r}")
+        raise ValueError(f"{what}: expected low < high, since high is excluded; got {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The named errors, one docstring each. All are public through ``dataflow.base``."""
+"""The exception classes of the package, public in ``dataflow.base``, and helpers for messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .describe import short_repr
 
 
 class DataFlowTerminated(BaseException):
-    """The dataflow was closed under its consumer and can't produce any more data.
+    """The dataflow was closed while it was being read, and can't produce more data.
 
     Derives from ``BaseException``, as documented: an ``except Exception`` around the loop body does not
     swallow it. Most dataflows never raise it.
@@ -20,7 +20,7 @@ class LengthUnknownError(NotImplementedError, TypeError):
     """``len()`` of a dataflow whose length can't be known.
 
     It is a ``NotImplementedError``, as documented. It is a ``TypeError`` as well because that is what
-    ``list()`` and friends expect when they ask for a length that does not exist.
+    ``list()`` and friends expect from an object without a length.
     """
 
 
@@ -33,15 +33,15 @@ class ReentrancyError(RuntimeError):
 
 
 class WorkerError(RuntimeError):
-    """A worker process or thread died, or raised something that can't be raised here again.
+    """A worker process or thread died, or raised an exception that can't be raised again in this process.
 
-    The message names the worker, the stage of the pipeline and what is known of the cause: the signal or
+    The message names the worker, the stage of the pipeline and the known cause: the signal or
     exit status of a process, or the text of the exception with its traceback.
     """
 
 
 def text_of(e: BaseException) -> str:
-    """Return ``str(e)``; for one whose class can't make a text, what it was made of."""
+    """Return ``str(e)``, or its arguments if ``str(e)`` itself raises."""
     try:
         return str(e)
     except Exception:
@@ -49,7 +49,7 @@ def text_of(e: BaseException) -> str:
 
 
 def add_note(e: BaseException, text: str) -> None:
-    """Add a line to what Python prints of an exception, once. (Python 3.10 keeps it, and prints none.)"""
+    """Add a note to an exception, once: Python prints it below the traceback (3.10 stores it, unprinted)."""
     with contextlib.suppress(Exception):  # a class of the user's may allow no new attributes
         notes = getattr(e, "__notes__", [])
         if text not in notes:
@@ -57,5 +57,5 @@ def add_note(e: BaseException, text: str) -> None:
 
 
 def name_datapoint(e: BaseException, number: int, dp: Any) -> None:
-    """Have an exception of a user's function say which datapoint it got: the number in the pass, from 0."""
+    """Add a note with the datapoint that a user's function failed on, and its number in the pass, from 0."""
     add_note(e, f"with datapoint {number}: {short_repr(dp)}")

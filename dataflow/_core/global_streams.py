@@ -1,9 +1,9 @@
-"""The generators that all code of a process shares: ``np.random``, ``random``, and torch's if it is loaded.
+"""Give each worker its own streams of the global generators: ``np.random``, ``random``, and a loaded torch.
 
-Forked workers inherit them and would all draw the same numbers; so would those of the next epoch. So each
-worker that is ever started gets seeds of its own, made of the state in the parent, the worker's path, and how
-many were started before. With ``fix_rng_seed`` that seed takes the place of the state. The parent's own are
-not touched.
+Forked workers inherit the state of these generators. Without new seeds, all workers of all epochs would draw
+the same numbers. So each worker gets new seeds when it starts. They are derived from the state in the parent,
+the worker's path, and the number of workers started before it. After ``fix_rng_seed``, its seed is used in
+place of the state. The parent's generators are not changed.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _started = itertools.count()
-_starts: tuple[int, ...] = ()  # of this worker, and of those that it is inside of
+_starts: tuple[int, ...] = ()  # the start numbers of the workers this one is nested in, and its own, last
 _plain_given = False
 
 
 def restart() -> None:
-    """Count from the beginning: the same seed gives the same streams again."""
+    """Count workers from 0 again, so that the same seed gives the same streams."""
     global _started, _plain_given
     _started, _plain_given = itertools.count(), False
 
 
 class Seeds(NamedTuple):
-    """What the shared generators of a worker start from."""
+    """The seeds, or states, that the global generators of a worker start from."""
 
     starts: tuple[int, ...]
     numpy: tuple[int, ...]
     python: tuple[int, ...]
     torch: tuple[int, ...]
     plain: Any
-    """States to go on with instead, or None: so worker 0 of a runner gives the data of no worker."""
+    """States to continue from, or None for the seeds above. With them, worker 0 of a runner uses the streams
+    that the main process would have used, so one worker yields exactly the data of the pipeline without
+    workers."""
 
     @classmethod
     def new(cls, seed: int | None, path: tuple[int, ...]) -> Seeds:
-        """Return those of a worker that is about to be started.
+        """Return the seeds of a worker that is about to be started.
 
         Args:
-            seed: that of ``fix_rng_seed``, if any.
-            path: of the worker; all zeros is the one that may go on with the streams of the program.
+            seed: the seed of ``fix_rng_seed``, if any.
+            path: the path of the worker. If it is all zeros, the worker may continue the program's streams.
         """
         global _plain_given
         starts = (*_starts, next(_started))
@@ -101,7 +103,7 @@ def _generator() -> Any:
 
 
 def _seeded_by_program() -> bool:
-    """Say whether somebody seeded ``np.random``: else nobody knows its stream, nor misses it."""
+    """Return whether the program seeded ``np.random``. If not, its stream need not be reproduced."""
     generator: Any = _generator()
     return type(generator).__name__ == "MT19937" and generator._seed_seq is None
 
@@ -110,7 +112,7 @@ def _seed_numpy(seed: np.random.SeedSequence) -> None:
     kind = type(_generator())
     if kind is np.random.MT19937:
         np.random.seed(seed.generate_state(8))
-    else:  # the program put another one in its place
+    else:  # the program has replaced the bit generator by one of another class
         np.random.set_bit_generator(kind(seed))  # type: ignore[attr-defined]
 
 

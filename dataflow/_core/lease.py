@@ -1,4 +1,4 @@
-"""Memory that is used again once no array lives in it any more."""
+"""Reuse of memory that no array refers to any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Lease(weakref.ref):  # type: ignore[type-arg]
 
     __slots__ = ("of", "shared_with")
     of: Any
-    """What is lent."""
+    """The memory that is lent."""
     shared_with: tuple[Any, ...]
     """Who has the array too, and may read it even when it is garbage here."""
 
@@ -23,32 +23,32 @@ class Lease(weakref.ref):  # type: ignore[type-arg]
 def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lease, memoryview]:
     """Return a lease, and the bytes of ``array``, which nobody else may hold.
 
-    When they, and all arrays that are made of them, are garbage, the lease is appended to ``ended``, if it
-    still exists. That may happen at any point, in any thread, inside the garbage collector. So no code of
-    ours runs then: what a signal handler raises in it would be lost.
+    When the bytes, and all arrays made from them, are garbage, the lease is appended to ``ended``, if the
+    lease still exists. This may happen at any point, in any thread, inside the garbage collector. So the
+    callback is a C function: in Python code, an exception raised by a signal handler would be lost.
     """
     lease = Lease(array, ended.append)
     lease.of, lease.shared_with = of, ()
-    # Not the array: NumPy gives an array made from one the base of that, all the memory, as its base.
+    # Not the array itself: NumPy sets the base of an array made from it to *its* base, the whole memory.
     return lease, array.data
 
 
 class Recycler:
-    """Makes arrays in memory that earlier ones have left.
+    """Makes large arrays in memory that earlier arrays no longer use.
 
-    New memory of some megabytes comes from the system, page by page, which takes longer than to fill it.
+    New memory of some megabytes comes from the system page by page, which takes longer than filling it.
     """
 
-    _SMALL = 1 << 20  # bytes up to which malloc() is as good
-    _KEPT = 2  # buffers without an array: one that is free while another is in use would do
+    _SMALL = 1 << 20  # bytes below which malloc() is as fast
+    _KEPT = 2  # free buffers to keep; one would do while another is in use
 
     def __init__(self) -> None:
-        self._free: list[np.ndarray[Any, Any]] = []  # used last, last
+        self._free: list[np.ndarray[Any, Any]] = []  # the most recently used is last
         self._leases: dict[int, Lease] = {}
         self._ended: deque[Lease] = deque()
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-        """Return an array of any contents, as ``np.empty`` does."""
+        """Return an array with arbitrary contents, as ``np.empty`` does."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < self._SMALL or dtype.hasobject:

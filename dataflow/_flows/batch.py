@@ -24,7 +24,7 @@ _LISTS = frozenset((list, tuple))
 def aggregate(
     dps: list[Any], use_list: bool = False, empty: Callable[..., np.ndarray] = np.empty
 ) -> list[Any] | dict[Any, Any]:
-    """Make one batched datapoint of several datapoints: see ``BatchData``, of which this is the work.
+    """Make one batched datapoint of several datapoints, by the rules of ``BatchData``.
 
     Args:
         dps: the datapoints: lists, tuples or dicts; at least one.
@@ -40,7 +40,7 @@ def aggregate(
 
 
 def _transpose(dps: list[Any]) -> tuple[Iterable[Any], Iterable[Any]]:
-    """Return the names of the components of the first datapoint, and of each the values."""
+    """Return the component names of the first datapoint, and for each name the values of all datapoints."""
     first = dps[0]
     if isinstance(first, list | tuple):
         if not _LISTS.issuperset(map(type, dps)):
@@ -86,8 +86,8 @@ class BatchData(ProxyDataFlow[Any]):
     >>> list(BatchData(df, 2, remainder=True, use_list=True))
     [[[1, 2], ['a', 'b']], [[3], ['c']]]
 
-    Lists and tuples make lists, dicts make dicts, with the components of the first datapoint; what others
-    have beyond that is left out. The first datapoint of a batch decides the dtype of a component:
+    Lists and tuples become a list, dicts become a dict. The batch has the components of the first datapoint;
+    further components of the others are left out. The first datapoint also decides the dtype of a component:
 
     ======================  ===========================================================================
     first value             the batch
@@ -99,19 +99,20 @@ class BatchData(ProxyDataFlow[Any]):
     anything else           an error; ``use_list=True`` takes it
     ======================  ===========================================================================
 
-    Another value of the batch that has a different dtype is cast if the dtype can hold it, floats being
-    rounded, and is an error otherwise.
+    A later value of a different dtype is cast if the dtype of the batch can hold it; floats may be rounded.
+    Otherwise it is an error.
 
     Args:
         ds: a dataflow that yields lists, tuples or dicts.
         batch_size: the number of datapoints in a batch.
-        remainder: whether to make a smaller batch of what is left at the end. If not, it is left out.
-        use_list: whether a batch has lists of the original components instead of arrays.
+        remainder: whether to make a smaller batch of the last datapoints. If not, they are dropped.
+        use_list: whether a batch holds lists of the original components instead of arrays.
 
     Raises:
         ValueError: ``batch_size`` is less than 1, or, without ``remainder``, more than ``len(ds)``. Raised by
-            a pass: shapes of a component differ, a value does not fit, or lists and dicts come together.
-        TypeError: raised by a pass: a component can't be in an array.
+            a pass: the shapes of a component differ, a value does not fit, or lists and dicts are
+            mixed.
+        TypeError: raised by a pass: a component can't be put into an array.
         LookupError: raised by a pass: a datapoint lacks components that the first of the batch has.
     """
 
@@ -146,12 +147,12 @@ class BatchData(ProxyDataFlow[Any]):
         aggregate_batch = self._aggregator()
         datapoints = iter(self.ds)
         is_full = True
-        while is_full:  # once it ended it is not asked again: a user's iterator may start over then
+        while is_full:  # never call next() after the end: a user's iterator may start over
             dps = list(islice(datapoints, self.batch_size))
             is_full = len(dps) == self.batch_size
             if is_full or (dps and self.remainder):
                 batch = aggregate_batch(dps, self.use_list)
-                # nothing is kept alive here while the consumer works, so its memory can be used again
+                # drop every reference while the consumer works, so that the memory can be used again
                 del dps
                 yield batch
                 del batch
@@ -169,10 +170,10 @@ class BatchData(ProxyDataFlow[Any]):
         """
         return aggregate(data_holder, use_list)
 
-    _aggregate_batch = aggregate_batch  # the name in earlier releases, which some programs override
+    _aggregate_batch = aggregate_batch  # the name in earlier releases; some programs override it
 
     def _aggregator(self) -> Callable[[list[Any], bool], Any]:
-        """Return the nearest override of ``aggregate_batch``, under either name, or its work."""
+        """Return the nearest override of ``aggregate_batch``, under either name, or ``aggregate`` itself."""
         for scope in (vars(self), *map(vars, type(self).__mro__)):
             for name in ("aggregate_batch", "_aggregate_batch"):
                 if name in scope and scope[name] is not _ORIGINAL:
@@ -186,13 +187,13 @@ _ORIGINAL = vars(BatchData)["aggregate_batch"]
 class BatchDataByShape(StatefulProxy, BatchData):
     """Make batches of datapoints whose component ``idx`` has the same shape.
 
-    The other components must be fit to be batched. Datapoints of a rare shape may never make a full batch:
-    what is left over at the end of a pass waits for the next one; ``reset_state()`` drops it.
+    The other components must fit into a batch as well. Datapoints of a rare shape may never fill a batch.
+    Those left at the end of a pass wait for the next pass; ``reset_state()`` drops them.
 
     Args:
         ds: a dataflow that yields lists, tuples or dicts.
         batch_size: the number of datapoints in a batch.
-        idx: position or key of the component, an array, whose shape decides.
+        idx: position or key of the component whose shape is compared. It must be an array.
 
     Raises:
         ValueError: ``batch_size`` is less than 1 or more than ``len(ds)``.

@@ -15,16 +15,16 @@ __all__ = ["CacheData"]
 
 
 class CacheData(StatefulProxy):
-    """Keep the datapoints of the first pass in memory, and yield those from then on.
+    """Keep the datapoints of the first pass in memory, and yield them in all later passes.
 
-    The cache is filled by a complete pass only: if the first one is broken off, or raises, the next one
-    starts over. ``reset_state()`` empties it. The datapoints are not copied: one that you change stays
-    changed.
+    Only a complete pass fills the cache: if the first pass stops early or raises, the next pass starts over.
+    ``reset_state()`` empties the cache. The datapoints are not copied: a change that you make to one is seen
+    by all later passes.
 
     Args:
         ds: the dataflow.
-        shuffle: whether to shuffle the cache before each pass that comes from it. The first pass is in the
-            order of ``ds``.
+        shuffle: whether to shuffle the cache before each pass that reads it. The first pass keeps the order
+            of ``ds``.
     """
 
     rng: np.random.RandomState = LazyRng()  # type: ignore[assignment]
@@ -53,6 +53,6 @@ class CacheData(StatefulProxy):
             self.buffer = buffer
             return
         if self.shuffle:
-            # the permutation of rng.shuffle(buffer), several times as fast
+            # the same permutation as rng.shuffle(buffer), computed several times faster
             self.buffer = [self.buffer[k] for k in self.rng.permutation(len(self.buffer)).data]
         yield from self.buffer

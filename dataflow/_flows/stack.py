@@ -1,7 +1,7 @@
 """Stack the values of one component into a batch.
 
-The first value decides the dtype. It must not depend on the others: a dtype that differs from batch to batch
-is found too late, if ever. So a value that another dtype can't hold is an error, not a promotion.
+The first value decides the dtype, whatever the others are: a dtype that changes from batch to batch would be
+noticed late or never. So a value that this dtype can't hold is an error; the batch is not promoted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def stack(values: Sequence[Any], name: Any, empty: Callable[..., np.ndarray] = n
         empty: makes the array to fill where there is something to copy: called as ``empty(shape, dtype)``.
 
     Raises:
-        TypeError: a value of a type that has no place in an array.
+        TypeError: a value has a type that can't be put into an array.
         ValueError: shapes differ, or a value does not fit.
     """
     first = values[0]
@@ -39,7 +39,7 @@ def stack(values: Sequence[Any], name: Any, empty: Callable[..., np.ndarray] = n
     kinds = set(map(type, values))
     if isinstance(getattr(first, "dtype", None), np.dtype):
         if isinstance(first, np.generic) and len(kinds) == 1 and first.dtype.kind in "biufc":
-            return np.array(values)  # numbers of one class, which says the dtype
+            return np.array(values)  # all of one NumPy scalar class, so all have its dtype
         return _stack_arrays(values, name, empty)
     if kinds <= {int, bool}:
         return _stack_ints(values, name)
@@ -68,7 +68,7 @@ def _fill(batch: np.ndarray, values: Sequence[Any], name: Any) -> np.ndarray:
             value = _cast(value, dtype, name)
             if value.shape != shape:
                 raise _ragged(values, name)
-        batch[i, ...] = value  # the dots: an object in an array without dimensions is unpacked
+        batch[i, ...] = value  # `...` also unpacks an object array without dimensions
     return batch
 
 
@@ -76,14 +76,14 @@ def _cast(value: Any, dtype: np.dtype[Any], name: Any) -> np.ndarray:
     """Return a value as an array of a dtype, or raise ``ValueError`` if that would change it."""
     array = np.asarray(value)
     kinds = {array.dtype.kind, dtype.kind}
-    if len(kinds) == 1 or dtype.kind == "O" or not kinds & {"S", "U"}:  # no numbers from strings or back
+    if len(kinds) == 1 or dtype.kind == "O" or not kinds & {"S", "U"}:  # no string to number, nor back
         if np.can_cast(array.dtype, dtype, "safe"):
             return array
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 cast = array.astype(dtype)
             if dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind"):
-                unchanged = not (np.isinf(cast) & ~np.isinf(array)).any()  # but for rounding
+                unchanged = not (np.isinf(cast) & ~np.isinf(array)).any()  # apart from rounding
             else:
                 unchanged = np.array_equal(cast, array)
             if unchanged:

@@ -1,4 +1,4 @@
-"""The base of proxies that keep something from one pass to the next."""
+"""The base class of proxies that carry state from one pass to the next."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..base import DataFlowReentrantGuard, ProxyDataFlow
 class StatefulProxy(ProxyDataFlow[Any]):
     """A proxy with a state that outlives its iterators, so at most one of them may be open.
 
-    A subclass defines ``_iterate``, the body of ``__iter__``, and ``_forget``, which makes the state new. It
-    names in ``_state`` the attributes that stay behind when it is pickled: a copy starts afresh.
+    A subclass defines ``_iterate``, the body of ``__iter__``, and ``_forget``, which sets up an empty state.
+    It lists in ``_state`` the attributes that are not pickled: a copy starts with an empty state.
     """
 
     _state: ClassVar[tuple[str, ...]] = ()
