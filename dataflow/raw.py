@@ -9,6 +9,7 @@ import numpy as np
 
 from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
+from ._core.sources import as_source
 from .base import DataFlow, RNGDataFlow, length_of
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class DataFromList(RNGDataFlow[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield the items."""
         if not self.shuffle:
-            yield from self.lst
+            yield from as_source(self.lst)
         else:
             for k in self.rng.permutation(len(self.lst)).data:
                 yield self.lst[k]
@@ -178,7 +179,7 @@ class DataFromGenerator(DataFlow[Any]):
 
     @renamed_arguments(size="length")
     def __init__(self, gen: Callable[[], Iterable[Any]] | Iterable[Any], length: int | None = None) -> None:
-        self._gen = gen
+        self._gen = gen if callable(gen) else as_source(gen)
         self._len = None if length is None else whole_number(length, 0, "DataFromGenerator: length")
 
     def __len__(self) -> int:
@@ -206,6 +207,7 @@ class DataFromIterable(DataFlow[Any]):
 
     def __init__(self, iterable: Iterable[Any]) -> None:
         self._itr = iterable
+        self._source = as_source(iterable)
         self._len: int | None
         try:
             self._len = length_of(iterable)
@@ -227,4 +229,4 @@ class DataFromIterable(DataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what the iterable yields."""
-        yield from self._itr
+        yield from self._source

@@ -34,6 +34,7 @@ __all__ = ["RemoteDataZMQ", "dump_dataflow_to_process_queue", "send_dataflow_zmq
 __getattr__ = old_names(__name__)
 
 _Key = str | bytes
+_WITH_PORT = ("tcp://", "udp://", "ws://", "wss://")
 _SHOWN = 200  # sends that the average on the progress bar is of
 
 
@@ -91,7 +92,7 @@ def send_dataflow_zmq(
     wire = choose_format(format, "send_dataflow_zmq")
     link = Link(
         "PUSH",
-        [_address(addr, "addr")],
+        [_address(addr, "addr", bind)],
         whole_number(hwm, 1, "send_dataflow_zmq: hwm"),
         curve_of(server_secretkey, client_keys, server_publickey, client_secretkey),
         partial(_attach, bind=bind),
@@ -132,9 +133,18 @@ def _over_and_over(df: Iterable[Any]) -> Iterator[Any]:
     raise RuntimeError(f"send_dataflow_zmq: the dataflow is empty: {empty} passes gave no datapoint")
 
 
-def _address(addr: Any, what: str) -> str:
+def _address(addr: Any, what: str, bind: bool) -> str:
     if not isinstance(addr, str):
         raise TypeError(f"{what}: expected an address such as 'tcp://*:5555', got {addr!r}")
+    if addr.startswith(_WITH_PORT):
+        for end in addr.split(";"):  # there may be a source and a destination
+            # ZeroMQ takes any number for a port, and then waits for ever
+            port = end.rpartition(":")[2].partition("/")[0]
+            is_number = port.isascii() and port.isdigit() and (0 if bind else 1) <= int(port) < 2**16
+            if port[:1] in tuple("+-0123456789") and not is_number:
+                raise ValueError(
+                    f"{what}: there is no port {port}, in {addr!r}: expected one from 1 to 65535"
+                )
     return addr
 
 
@@ -205,8 +215,8 @@ class RemoteDataZMQ(DataFlow[Any]):
         server_publickey: _Key | None = None,
         client_secretkey: _Key | None = None,
     ) -> None:
-        self.addr1 = _address(addr1, "RemoteDataZMQ: addr1")
-        self.addr2 = addr2 if addr2 is None else _address(addr2, "RemoteDataZMQ: addr2")
+        self.addr1 = _address(addr1, "RemoteDataZMQ: addr1", bind)
+        self.addr2 = addr2 if addr2 is None else _address(addr2, "RemoteDataZMQ: addr2", bind)
         self.hwm = whole_number(hwm, 1, "RemoteDataZMQ: hwm")
         self.bind = bind
         self.format = format

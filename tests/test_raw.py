@@ -119,10 +119,15 @@ class TestDataFromGenerator:
         assert list(df) == list(df) == [[0], [1]]
         assert len(df) == 2
 
-    def test_an_iterator_ends_after_the_first_pass(self) -> None:
-        df = DataFromGenerator(iter([[0], [1]]))
-        assert list(df) == [[0], [1]]
-        assert list(df) == []
+    @pytest.mark.parametrize("make", [DataFromGenerator, DataFromIterable])
+    def test_an_iterator_has_no_second_pass(self, make: Any) -> None:
+        df = make(iter([[0], [1], [2]]))
+        for dp in df:
+            assert dp == [0]
+            break
+        assert list(df) == [[1], [2]]
+        with pytest.raises(RuntimeError, match=r"list_iterator.* nothing left for a second pass: give what"):
+            list(df)
 
     def test_without_a_length(self) -> None:
         df = DataFromGenerator(lambda: iter([[1], [2]]))

@@ -529,6 +529,13 @@ def test_inside_a_worker(tcp: str) -> None:
 
 def test_arguments_that_are_wrong(tcp: str) -> None:
     for make in (RemoteDataZMQ, lambda addr, **kw: send_dataflow_zmq(flow(1), addr, **kw)):
+        for port in ("65536", "99999", "-1", "4294967376", "80x", "0x50"):
+            for bind in (True, False):
+                for host in ("127.0.0.1", "*", "[::1]"):
+                    with pytest.raises(ValueError, match=f"no port {port}, in 'tcp://.*{port}'"):
+                        make(f"tcp://{host}:{port}", bind=bind)
+        with pytest.raises(ValueError, match="no port 0"):
+            make("tcp://127.0.0.1:0", bind=False)
         with pytest.raises(ValueError, match="hwm"):
             make(tcp, hwm=0)
         with pytest.raises(ValueError, match="format"):

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from .._core.random_state import process_state
+from .._core.random_state import worker_index
 from .._storage.lmdb_data import LMDBData, LMDBDatapoints
 from ..base import ProxyDataFlow
 from ..image import AugmentImageComponents
@@ -108,6 +108,5 @@ class _OnOneGPU(ProxyDataFlow[Any]):
         self.gpus = gpus
 
     def reset_state(self) -> None:
-        _, path = process_state()
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpus[path[-1]])  # the last step: which worker this is
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpus[worker_index()])
         super().reset_state()

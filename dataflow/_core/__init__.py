@@ -6,5 +6,7 @@
 - ``random_state``: a stream of random numbers for each object and worker
 - ``global_streams``: seeds of ``np.random``, ``random`` and torch for each worker
 - ``lease``: reuse of memory that no array refers to any more
+- ``sources``: iterables that need help to be sources
+- ``global_streams``: ``np.random`` and the like in workers
 - ``optional``: import of optional libraries at first use
 """

@@ -1,9 +1,9 @@
 """Random state: one stream per object, reproducible by one fixed seed, different in every worker.
 
 A worker has a path: ``()`` in the main process, ``(2,)`` in worker 2 of a runner, ``(2, 0)`` in worker 0 of
-something that runs inside it. Without a fixed seed every stream comes from the entropy of the operating
-system. With one, the main process and each "worker 0 of worker 0 ..." get exactly the stream of that
-seed, so that an experiment gives the same data with one worker as with none; the others mix their path in.
+something that runs inside it. Without a fixed seed, every stream is seeded by the operating system. With a
+fixed seed, the main process and each "worker 0 of worker 0 ..." get exactly the stream of that seed, so one
+worker yields exactly the data of the pipeline without workers. Other workers mix their path into the seed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class _Process(NamedTuple):
 
 _process = _Process()
 _thread = threading.local()
-"""A worker that is a thread has as ``process`` what a worker process has."""
+"""``_thread.process``, in a worker thread, takes the place of ``_process``."""
 
-# by id: what users write may be equal to others, or have no hash, such as a dataclass
+# by id: users' objects may compare equal to each other, or have no hash, e.g. dataclasses
 _reseeded: weakref.WeakValueDictionary[int, Resettable] = weakref.WeakValueDictionary()
 _fork_hook_registered = False
 
@@ -48,7 +48,7 @@ def _here() -> _Process:
 def fix_rng_seed(seed: int) -> None:
     """Make every random state that ``get_rng`` returns from now on start from one seed.
 
-    It holds in this process and in all workers started from it. Call it before the dataflows are reset.
+    The seed holds in this process and in all workers started from it. Call this before dataflows are reset.
 
     Args:
         seed: 0 to 2**32 - 1.
@@ -69,7 +69,7 @@ def get_rng(obj: object = None) -> np.random.RandomState:
     """Return a new random state, initialized correctly for this process.
 
     Args:
-        obj: the object that will use it. Accepted for compatibility; streams differ without it.
+        obj: accepted for compatibility, and not used.
 
     Returns:
         A ``RandomState`` of its own for each call, or, after ``fix_rng_seed``, one that starts from that
@@ -84,9 +84,9 @@ def get_rng(obj: object = None) -> np.random.RandomState:
 
 
 class LazyRng:
-    """The class attribute ``rng``: None on the class, made at first use on an instance.
+    """The class attribute ``rng``: None on the class, created at first use on an instance.
 
-    So a forgotten ``reset_state()`` costs nothing, and a subclass need not call any base ``__init__``.
+    So ``rng`` works without ``reset_state()``, and without the ``__init__`` of a base class.
     ``reset_state`` assigns ``self.rng``, which hides this descriptor from then on.
     """
 
@@ -99,9 +99,9 @@ class LazyRng:
 
 
 def reseed_in_children(obj: Resettable) -> None:
-    """Have ``obj.reset_state()`` called in every child process that inherits ``obj`` by fork.
+    """Arrange that ``obj.reset_state()`` runs in every child process that inherits ``obj`` by fork.
 
-    Workers call it as well for objects that reached them by pickle. ``obj`` is held weakly.
+    Workers also call it for objects that were pickled to them. ``obj`` is held by a weak reference.
     """
     global _fork_hook_registered
     _reseeded[id(obj)] = obj
@@ -116,18 +116,18 @@ def reseed() -> None:
     for obj in list(_reseeded.values()):
         try:
             obj.reset_state()
-        except Exception as e:  # of one user's class: the others shall not keep the parent's stream
+        except Exception as e:  # raised by a user's class: the other objects must still be reset
             error = e
     if error is not None:
         raise error
 
 
 class PoolStreams:
-    """The random streams of the workers of one pool: none is that of another pool that exists meanwhile.
+    """The numbers of the random streams of one pool's workers. Two pools never share one while both exist.
 
     Args:
-        plain: whether worker 0 has the stream of the plain dataflow, if no such pool exists yet: true for
-            runners. A mapper's worker 0 works beside the dataflow that has it.
+        plain: whether worker 0 uses the stream of the dataflow without workers, unless another pool uses
+            it. True for runners. False for mappers: their source uses that stream itself.
     """
 
     def __init__(self, plain: bool) -> None:
@@ -138,18 +138,18 @@ class PoolStreams:
         self._number = number
 
     def of(self, index: int) -> int:
-        """Return the number of the stream of worker ``index``, of 32 bits; 0 for the plain one."""
+        """Return the 32-bit stream number of worker ``index``; 0 is the stream of the plain dataflow."""
         return (not self._plain) << 31 | (self._number & 0x7FFF) << 16 | index & 0xFFFF
 
     def close(self) -> None:
-        """Have the next pool use the streams again. Can be called again."""
+        """Free the stream numbers for the next pool. Can be called again."""
         if _pools.get((self._plain, self._number)) is self:
             del _pools[self._plain, self._number]
 
 
 _pools: weakref.WeakValueDictionary[tuple[bool, int], PoolStreams] = weakref.WeakValueDictionary()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)  # they are the parent's
+    os.register_at_fork(after_in_child=_pools.clear)  # the pools belong to the parent
 
 
 def process_state() -> tuple[int | None, tuple[int, ...]]:
@@ -158,12 +158,17 @@ def process_state() -> tuple[int | None, tuple[int, ...]]:
     return seed, path
 
 
+def worker_index() -> int:
+    """Return which one of its pool the worker is that runs here."""
+    return _here().path[-1] & 0xFFFF
+
+
 def enter_worker(
     state: tuple[int | None, tuple[int, ...]],
     stream: int,
     seeds: global_streams.Seeds | None = None,
 ) -> None:
-    """Make this process a worker of the process that had ``state``, with streams of its own.
+    """Make this process a worker of the process whose state is given, with random streams of its own.
 
     Args:
         state: the ``process_state()`` of the parent.
@@ -174,7 +179,7 @@ def enter_worker(
     seed, path = state
     if seeds is None:
         seeds = seeds_of_worker(stream)
-    _thread.__dict__.clear()  # of the thread that forked
+    _thread.__dict__.clear()  # values of the thread that forked
     _process = _Process(seed, (*path, stream))
     _pools.clear()
     seeds.enter()
@@ -182,7 +187,7 @@ def enter_worker(
 
 
 def enter_thread(state: tuple[int | None, tuple[int, ...]], stream: int) -> None:
-    """Make this thread a worker of the thread that had ``state``: see ``enter_worker``."""
+    """Make this thread a worker of the thread whose state is given; see ``enter_worker``."""
     seed, path = state
     _thread.process = _Process(seed, (*path, stream))
 

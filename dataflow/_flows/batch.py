@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._compat.old_attributes import OldAttribute
 from .._core.checks import whole_number
 from .._core.describe import type_in_words
 from .._core.lease import Recycler
@@ -45,19 +46,24 @@ def _transpose(dps: list[Any]) -> tuple[Iterable[Any], Iterable[Any]]:
     if isinstance(first, list | tuple):
         if not _LISTS.issuperset(map(type, dps)):
             _check_same_sort(dps, (list, tuple))
-        shortest = min(map(len, dps))
-        if shortest < len(first):
+        if len(lengths := set(map(len, dps))) > 1:
+            other = min(lengths - {len(first)})
             raise IndexError(
-                f"can't make a batch: the first datapoint has {len(first)} components, another one {shortest}"
+                f"can't make a batch: the first datapoint has {len(first)} components, another one {other}. "
+                "Give all the same, e.g. with SelectComponent"
             )
-        return range(len(first)), zip(*dps, strict=False)
+        return range(len(first)), zip(*dps, strict=True)
     if isinstance(first, dict):
         _check_same_sort(dps, dict)
         for dp in dps:
-            if not first.keys() <= dp.keys():
-                missing = [key for key in first if key not in dp]
+            if first.keys() != dp.keys():
+                more, missing = (
+                    [key for key in dp if key not in first],
+                    [key for key in first if key not in dp],
+                )
                 raise KeyError(
-                    f"can't make a batch: a datapoint lacks the components {missing} that the first one has"
+                    f"can't make a batch: the first datapoint has the components {list(first)}, another one "
+                    f"{f'lacks {missing}' if missing else f'has {more} as well'}"
                 )
         return list(first), [[dp[key] for dp in dps] for key in first]
     raise ValueError(
@@ -86,13 +92,13 @@ class BatchData(ProxyDataFlow[Any]):
     >>> list(BatchData(df, 2, remainder=True, use_list=True))
     [[[1, 2], ['a', 'b']], [[3], ['c']]]
 
-    Lists and tuples become a list, dicts become a dict. The batch has the components of the first datapoint;
-    further components of the others are left out. The first datapoint also decides the dtype of a component:
+    Lists and tuples make lists, dicts make dicts. All datapoints of a batch have the same components. The
+    first one decides the dtype of a component:
 
     ======================  ===========================================================================
     first value             the batch
     ======================  ===========================================================================
-    array, NumPy scalar     the same dtype
+    array, NumPy scalar     the same dtype; masked arrays make a masked array
     Python int or bool      int32
     Python float            float32
     ``str``, ``bytes``      NumPy strings as wide as the longest
@@ -113,7 +119,7 @@ class BatchData(ProxyDataFlow[Any]):
             a pass: the shapes of a component differ, a value does not fit, or lists and dicts are
             mixed.
         TypeError: raised by a pass: a component can't be put into an array.
-        LookupError: raised by a pass: a datapoint lacks components that the first of the batch has.
+        LookupError: raised by a pass: a datapoint has other components than the first of the batch.
     """
 
     def __init__(
@@ -201,6 +207,7 @@ class BatchDataByShape(StatefulProxy, BatchData):
     """
 
     _state = ("_groups",)
+    holder = OldAttribute("_groups")
 
     def __init__(self, ds: Iterable[Any], batch_size: int, idx: Any) -> None:
         super().__init__(ds, batch_size)

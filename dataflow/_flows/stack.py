@@ -40,6 +40,8 @@ def stack(values: Sequence[Any], name: Any, empty: Callable[..., np.ndarray] = n
     if isinstance(getattr(first, "dtype", None), np.dtype):
         if isinstance(first, np.generic) and len(kinds) == 1 and first.dtype.kind in "biufc":
             return np.array(values)  # all of one NumPy scalar class, so all have its dtype
+        if kinds != {np.ndarray} and any(issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+            return _stack_masked(values, name, empty)
         return _stack_arrays(values, name, empty)
     if kinds <= {int, bool}:
         return _stack_ints(values, name)
@@ -59,6 +61,13 @@ def _stack_arrays(arrays: Sequence[Any], name: Any, empty: Callable[..., np.ndar
     if dtype.kind in "SU":  # strings: as wide as the widest
         dtype = max((a.dtype for a in arrays if _kind(a) == dtype.kind), key=lambda d: d.itemsize)
     return _fill(empty((len(arrays), *first.shape), dtype), arrays, name)
+
+
+def _stack_masked(arrays: Sequence[Any], name: Any, empty: Callable[..., np.ndarray]) -> np.ndarray:
+    data = _stack_arrays([np.ma.getdata(array) for array in arrays], name, empty)
+    mask = np.stack([np.ma.getmaskarray(array) for array in arrays])
+    filler = next(array.fill_value for array in arrays if isinstance(array, np.ma.MaskedArray))
+    return np.ma.MaskedArray(data, mask, fill_value=filler)
 
 
 def _fill(batch: np.ndarray, values: Sequence[Any], name: Any) -> np.ndarray:

@@ -111,6 +111,11 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         self._chosen = True
         self._order = None
 
+    def reset_state(self) -> None:
+        """Make ``self.rng`` anew. The next pass begins with the order of the keys."""
+        super().reset_state()
+        self._order = None
+
     def __len__(self) -> int:
         """Return the number of records that one pass yields."""
         return self._size

@@ -89,7 +89,7 @@ class TestBatches:
 
     @pytest.mark.parametrize("use_list", [True, False])
     def test_dicts(self, use_list: bool) -> None:
-        dps = [{"a": 1, "b": "x"}, {"b": "y", "a": 2, "more": None}]
+        dps = [{"a": 1, "b": "x"}, {"b": "y", "a": 2}]
         [batch] = BatchData(source(dps), 2, use_list=use_list)
         assert type(batch) is dict and list(batch) == ["a", "b"]
         assert list(batch["a"]) == [1, 2] and list(batch["b"]) == ["x", "y"]
@@ -98,10 +98,6 @@ class TestBatches:
         [batch] = BatchData(source([(1, 2), [3, 4]]), 2)
         assert type(batch) is list
         assert [c.tolist() for c in batch] == [[1, 3], [2, 4]]
-
-    def test_additional_components_are_left_out(self) -> None:
-        [batch] = BatchData(source([[1], [2, 3]]), 2)
-        assert [c.tolist() for c in batch] == [[1, 2]]
 
     def test_length_of_odd_sources(self) -> None:
         with pytest.raises(NotImplementedError):
@@ -144,7 +140,11 @@ class TestBadBatches:
             ([[1], {"a": 1}], ValueError, "dict"),
             ([{"a": 1}, [1]], ValueError, "list"),
             ([[1, 2], [1]], IndexError, "2 components"),
+            ([[1], [1, 2]], IndexError, "1 components, another one 2"),
+            ([(1, 2), [1, 2, 3]], IndexError, "another one 3"),
             ([{"a": 1, "b": 1}, {"a": 1}], KeyError, "b"),
+            ([{"a": 1}, {"a": 1, "more": 1}], KeyError, "more"),
+            ([{"a": 1}, {"b": 1}], KeyError, "lacks .*a"),
             ([5, 6], ValueError, "int"),
             ([None, None], ValueError, "NoneType"),
         ],
@@ -324,6 +324,21 @@ class TestDtypes:
         [a, b] = aggregate([[np.ones(2), 1], [np.ones(2), 2]], empty=empty)
         assert a is made[0] and len(made) == 1
         assert b.tolist() == [1, 2]
+
+
+class TestMasks:
+    def test_masks_are_kept(self) -> None:
+        a = np.ma.masked_array([1, 2, 3], [0, 1, 0], fill_value=-1)
+        for dps in ([a, a], [a, np.arange(3)], [np.arange(3), a], [a, np.ma.masked_array([4, 5, 6])]):
+            batch = batch_of(*dps)
+            assert type(batch) is np.ma.MaskedArray and batch.dtype == a.dtype and batch.fill_value == -1
+            for got, dp in zip(batch, dps, strict=True):
+                assert np.ma.getmaskarray(got).tolist() == np.ma.getmaskarray(dp).tolist()
+                assert got.data.tolist() == np.ma.getdata(dp).tolist()
+
+    def test_what_does_not_fit_is_named(self) -> None:
+        with pytest.raises(ValueError, match="shapes"):
+            batch_of(np.ma.zeros(3), np.ma.zeros(1))
 
 
 class TestOverrides:

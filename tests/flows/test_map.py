@@ -69,6 +69,22 @@ class TestMapData:
         assert next(iter(df)) == -1
 
 
+def picky(value: Any) -> Any:
+    value = value[0] if isinstance(value, list) else value
+    if value == "photo-2.jpg":
+        raise OSError("broken")
+    return value
+
+
+@pytest.mark.parametrize("make", [MapData, MapDataComponent])
+def test_an_error_names_the_datapoint(make: Any) -> None:
+    df = MapData(make(source(*[[f"photo-{i}.jpg"] for i in range(4)]), picky), lambda dp: dp)
+    with pytest.raises(OSError) as caught:
+        list(df)
+    (note,) = caught.value.__notes__
+    assert note == "with datapoint 2: ['photo-2.jpg']"
+
+
 def test_copies_keep_the_type() -> None:
     ordered = collections.OrderedDict(a=1)
     for dp in ([1], {"a": 1}, (1,), Point(1, 2), ordered, collections.UserList([1]), np.arange(2), "s"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -92,6 +95,37 @@ def test_what_can_not_be_pickled_is_named() -> None:
             codec.encode(dp)
     with pytest.raises(TypeError, match=r"Stage can't be sent to a worker process: .*Holder.lock is a lock"):
         codec.dumps_code(Holder(), "Stage")
+
+
+def test_arrays_beside_what_only_cloudpickle_sends() -> None:
+    small, large, times = np.zeros(3), np.zeros(100_000), np.zeros(5000, ">M8[s]")
+    small.flags.writeable = large.flags.writeable = False
+    dp = [small, large[::2], times, {"f": times[:3]}]
+    for got in (back(dp), back([*dp, lambda: 1])[:4]):
+        assert same(dp, got)
+    assert len(codec.encode([*dp, lambda: 1])[1]) == len(codec.encode(dp)[1]) == 2
+
+
+def test_what_has_a_name_is_the_same_on_the_other_side() -> None:
+    main = types.ModuleType("__main__")
+    exec("class Point: pass", main.__dict__)
+    with mock.patch.dict(sys.modules, {"__main__": main}):
+        point = main.Point()
+        for dp in ([point], [point, lambda: 1], [main.Point, lambda: 1]):
+            got = back(dp)[0]
+            assert got is main.Point or type(got) is main.Point
+
+
+def test_code_keeps_its_file_and_its_read_only_arrays() -> None:
+    array = np.zeros(3, ">M8[s]")
+    array.flags.writeable = False
+
+    def function() -> Any:
+        return lambda: array
+
+    got = codec.loads_code(codec.dumps_code(function, "it"))
+    assert got.__code__.co_filename == got().__code__.co_filename == __file__
+    assert got()().dtype == array.dtype
 
 
 def test_local_functions_and_classes_travel() -> None:
