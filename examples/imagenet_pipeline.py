@@ -1,4 +1,4 @@
-"""Pipelines for a folder of the form of ImageNet's (ILSVRC 2012): one to train, one to evaluate.
+"""Pipelines for a folder that is laid out like ImageNet (ILSVRC 2012): one to train, one to evaluate.
 
     python examples/imagenet_pipeline.py [FOLDER] [--meta META] [--processes 2] [--batches 20]
 
@@ -123,7 +123,7 @@ def run(folder: str, meta: str | None, processes: int, batches: int) -> None:
 
 def main() -> None:
     """Read the arguments; make up a folder if there is none."""
-    parser = argparse.ArgumentParser(description="Pipelines for a folder of the form of ImageNet's.")
+    parser = argparse.ArgumentParser(description="Pipelines for a folder laid out like ImageNet.")
     parser.add_argument("folder", nargs="?", help="left out, a small one is made up")
     parser.add_argument("--meta", help="the folder of synsets.txt, train.txt, val.txt")
     parser.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 2))

@@ -4,7 +4,7 @@
     python examples/remote_data.py send tcp://THAT-MACHINE:5555   # on each of the others
     python examples/remote_data.py                                # both here: two senders, one receiver
 
-Senders may come and go. While nobody receives, or the receiver is slower, they wait.
+Senders may start and stop at any time. They wait while nobody receives, or while the receiver is slower.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         files = write_digits(Path(folder))
         files = [files[i] for i in rng.permutation(len(files))]
-        # every test image once, as it is: no workers, no augmentation
+        # every test image once and unchanged: no workers, no augmentation
         test = BatchData(LabeledImages(files[:NUM_TEST], shuffle=False), BATCH_SIZE, remainder=True)
         test.reset_state()
         with training_flow(files[NUM_TEST:]) as batches:  # leaving the block ends the processes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import pickle
 import subprocess
 import sys
@@ -219,10 +218,7 @@ def test_the_command(stored: str, tmp_path: Path) -> None:
     (tmp_path / "dataflow" / "__init__.py").write_text("raise SystemExit('not the library')")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50
-        )
+        return subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=50)
 
     done = run("inspect", stored)
     assert done.returncode == 0 and "datapoints: 6" in done.stdout and done.stderr == ""
