@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OldAttribute", "SharedQueue", "SharedQueueAttribute"]
+__all__ = ["OldAttribute", "ReadTransaction", "SharedQueue", "SharedQueueAttribute"]
 
 
 class OldAttribute:
@@ -84,3 +84,28 @@ class SharedQueueAttribute(OldAttribute):
     def __set__(self, obj: Any, value: Iterable[Any]) -> None:
         """Replace the items."""
         obj._share_queue(value)
+
+
+class ReadTransaction:
+    """A transaction of the LMDB database that an object has open; a new one when that is opened anew.
+
+    Args:
+        database: the name of the method that returns the database, whose ``env`` is LMDB's environment.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        """Return the transaction."""
+        if obj is None:
+            return self
+        database = getattr(obj, self._database)()
+        kept = vars(obj).get("_txn")
+        if kept is None or kept[0] is not database:
+            kept = vars(obj)["_txn"] = database, database.env.begin()
+        return kept[1]
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        """Refuse: the library would not use it."""
+        raise AttributeError("_txn can only be read")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from .._compat.old_attributes import OldAttribute, ReadTransaction
 from .._flows.map import MapData
-from ..base import RNGDataFlow
+from ..base import DataFlowReentrantGuard, RNGDataFlow
 from ..utils import logger
 from ..utils.serialize import decoder, loads
 from ..utils.utils import get_tqdm
@@ -34,8 +36,8 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         lmdb_path: a directory with ``data.mdb`` in it, or a file.
         shuffle: whether each pass has an order of its own. Otherwise the order is that of the keys in the
             database: sorted as bytes.
-        keys: which records to read: a list of keys, in the order in which to read them if not shuffled; or a
-            format string such as ``"{:0>8d}"``, to be formatted with 0, 1, ... up to the number of records.
+        keys: which records to read, used only if shuffled: a list of keys; or a format string such as
+            ``"{:0>8d}"``, to be formatted with 0, 1, ... up to the number of records.
             Default: all records, by the list of keys under ``__keys__`` which ``LMDBSerializer.save`` stores.
             Without that list and with ``shuffle``, all the database is read once to find the keys.
         allow_pickle: whether ``__keys__`` may be a pickle of any content; see ``utils.serialize.loads``.
@@ -50,7 +52,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         self,
         lmdb_path: str,
         shuffle: bool = True,
-        keys: Sequence[str | bytes] | str | None = None,
+        keys: Iterable[str | bytes] | str | None = None,
         *,
         allow_pickle: bool | None = None,
     ) -> None:
@@ -58,22 +60,32 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         self.shuffle = shuffle
         self._allow_pickle = allow_pickle
         self._database: Database | None = None
-        self._keys: Keys | None = None
-        self._order: np.ndarray[Any, Any] | None = None
-
         database = self._opened()
         self._lists_keys = database.get(KEYS) is not None
         self._size = database.records - self._lists_keys
+        self._keys: Keys | None = None
+        self._shared: list[bytes] | None = None  # once a program has read or set ``keys``: what it works on
+        self._chosen = False  # whether passes follow the keys even if unshuffled: a program has set them
+        self._order: np.ndarray[Any, Any] | None = None
+        self._set_keys(keys)
+
+    def _set_keys(self, keys: Iterable[str | bytes] | str | None = None) -> None:
+        """Find the keys that shuffled passes read.
+
+        A subclass may override it and set ``self.keys``. All passes follow these keys then.
+        """
         if keys is not None:
             self._keys = self._given(keys)
-            self._size = len(self._keys)
-        self._chosen = keys is not None  # unshuffled, all records come without looking at keys
-        if shuffle and keys is None and not self._lists_keys:
+            if self.shuffle:
+                self._size = len(self._keys)
+            else:
+                logger.warning("LMDBData: keys= has no effect without shuffle=True: all records are read")
+        elif self.shuffle and not self._lists_keys:
             self._keys = self._scan()
 
-    def _given(self, keys: Sequence[str | bytes] | str) -> Keys:
+    def _given(self, keys: Iterable[str | bytes] | str) -> Keys:
         if isinstance(keys, str):
-            return FormattedKeys(keys, self._size)
+            return FormattedKeys(keys, self._opened().records - self._lists_keys)
         if isinstance(keys, bytes):
             raise TypeError(f"LMDBData: keys: expected a list of keys or a format string, got {keys!r}")
         return PackedKeys.of(map(as_key, keys))
@@ -94,8 +106,29 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             yield key
 
     @property
-    def keys(self) -> Keys | None:
-        """The keys, as an immutable list of bytes; None if they are not known and not needed."""
+    def keys(self) -> list[bytes] | None:
+        """The keys; None if they are not known and not needed.
+
+        A program may change the list, or set another one: all passes follow it then. A shuffled pass shuffles
+        the list.
+        """
+        if self._shared is None:
+            known = self._known()
+            if known is not None:
+                self._shared = list(known if self._order is None else known.take(self._order))
+        return self._shared
+
+    @keys.setter
+    def keys(self, keys: Iterable[str | bytes] | str | None) -> None:
+        self._chosen, self._order = keys is not None, None
+        self._keys = self._shared = None
+        self._size = self._opened().records - self._lists_keys
+        if keys is not None:
+            self._shared = list(self._given(keys))
+            self._size = len(self._shared)
+
+    def _known(self) -> Keys | None:
+        """Return the keys in little memory."""
         if self._keys is None and self._lists_keys:
             value = self._opened().get(KEYS)
             try:
@@ -104,21 +137,34 @@ class LMDBData(RNGDataFlow[list[bytes]]):
                 raise error_at(f"{self._lmdb_path}: the list of keys under __keys__", e) from e
         return self._keys
 
-    @keys.setter
-    def keys(self, keys: Sequence[str | bytes] | str) -> None:
-        self._keys = self._given(keys)
-        self._size = len(self._keys)
-        self._chosen = True
-        self._order = None
+    def _overrides_keys(self) -> bool:
+        return type(self).keys is not LMDBData.keys
+
+    def _follows_keys(self) -> bool:
+        """Return whether a pass looks up keys, rather than reads all records in the order of the database."""
+        if self.shuffle or self._chosen or self._overrides_keys():
+            return True
+        return self._shared is not None and self._shared != self._known()
 
     def reset_state(self) -> None:
         """Make ``self.rng`` anew. The next pass begins with the order of the keys."""
         super().reset_state()
         self._order = None
+        self.__dict__.pop("_guard", None)  # an iterator that was left is forgotten
+
+    # what subclasses use
+    _shuffle = OldAttribute("shuffle")
+    _txn = ReadTransaction("_opened")
+
+    @cached_property
+    def _guard(self) -> DataFlowReentrantGuard:
+        return DataFlowReentrantGuard()
 
     def __len__(self) -> int:
         """Return the number of records that one pass yields."""
-        return self._size
+        if self._overrides_keys():
+            return len(self.keys or ())
+        return len(self._shared) if self._shared is not None and self._follows_keys() else self._size
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Yield lists ``[key, value]``.
@@ -126,7 +172,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         Raises:
             KeyError: a key is not in the database.
         """
-        if not self.shuffle and not self._chosen:
+        if not self._follows_keys():
             with self._opened().env.begin() as txn:
                 for key, value in txn.cursor():
                     if key != KEYS:
@@ -150,7 +196,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             cursor = txn.cursor()
             key = None
             try:
-                if self.shuffle or self._chosen:
+                if self._follows_keys():
                     for key in self._keys_of_pass():
                         value = txn.get(key)
                         if value is None:
@@ -168,17 +214,23 @@ class LMDBData(RNGDataFlow[list[bytes]]):
             except ValueError as e:
                 raise error_at(f"{self._lmdb_path}: the record {key or bytes(cursor.key())!r}", e) from e
 
-    def _keys_of_pass(self) -> Iterator[bytes]:
-        keys = self.keys
-        if keys is None:  # shuffle was switched on later
-            keys = self._keys = self._scan()
+    def _keys_of_pass(self) -> Iterable[bytes]:
+        """Return the keys in the order of a new pass. A later pass does not change it."""
+        if self._shared is not None or self._overrides_keys():
+            keys = self.keys if isinstance(self.keys, list) else list(self.keys or ())
+            if self.shuffle:
+                self.rng.shuffle(keys)
+            return [as_key(key) for key in keys]
+        known = self._known()
+        if known is None:  # shuffle was switched on later
+            known = self._keys = self._scan()
         if not self.shuffle:
-            return iter(keys)
+            return known
         if self._order is None:
-            self._order = np.arange(len(keys), dtype=np.uint32)
+            self._order = np.arange(len(known), dtype=np.uint32)
         # in place: each pass shuffles the order of the last one, as a fixed seed always had it
         self.rng.shuffle(self._order)
-        return keys.take(self._order)
+        return known.take(self._order.copy())
 
     def _unknown(self, key: bytes) -> KeyError:
         return KeyError(f"{self._lmdb_path} has no record with the key {key!r}")
@@ -191,7 +243,7 @@ class LMDBData(RNGDataFlow[list[bytes]]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open database out: a copy opens its own."""
-        return {**self.__dict__, "_database": None}
+        return {k: v for k, v in self.__dict__.items() if k != "_txn"} | {"_database": None}
 
 
 class LMDBDataDecoder(MapData):

@@ -80,9 +80,15 @@ class TestLMDBData:
     def test_given_keys(self, tmp_path: Path) -> None:
         records = numbered(10)
         path = database(tmp_path / "db", records)
-        for keys in (["00000007", "00000003"], [b"00000007", b"00000003"], ("00000007", b"00000003")):
-            ds = LMDBData(path, shuffle=False, keys=keys)
-            assert len(ds) == 2 and [key for key, _ in ds] == [b"00000007", b"00000003"]
+        for keys in (
+            ["00000007", "00000003"],
+            (b"00000007", "00000003"),
+            np.array(["00000007", "00000003"]),
+            {"00000007": 1, "00000003": 2}.keys(),
+            iter(["00000007", "00000003"]),
+        ):
+            ds = LMDBData(path, keys=keys)
+            assert len(ds) == 2 and sorted(key for key, _ in ds) == [b"00000003", b"00000007"]
         for form in ("{:0>8d}", "{:08d}"):
             assert sorted(LMDBData(path, keys=form)) == pairs(records)
         ds.keys = ["00000001"]
