@@ -45,6 +45,7 @@ class Pass:
         self._source, self._endless = source, endless
         self._room, self._low_water = room, low_water
         self._prepare, self._wake = pool.prepare, pool.wake
+        self._in_thread = pool.reads_ahead
         self._read = pool.pending
         self.taken = 0
         """Datapoints that have left the mapper. Written by the consumer only, as ``_read`` is by the reader
@@ -65,6 +66,8 @@ class Pass:
     def cancel(self) -> None:
         """Break it off as soon as the source returns."""
         self._cancelled = True
+        if not self._in_thread:
+            self._datapoints.close()
         self._room = 0  # makes the reader look
         self._signal.put(None)
 
@@ -87,7 +90,9 @@ class Pass:
         self._wake()
 
     def step(self) -> None:
-        """Read one datapoint, in the thread of the consumer."""
+        """Read one datapoint, if there is room, in the thread of the consumer."""
+        if self._read - self.taken >= self._room:
+            return
         try:
             item = next(self._datapoints, _END)
         except BaseException as e:

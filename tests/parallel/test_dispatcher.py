@@ -3,77 +3,184 @@
 from __future__ import annotations
 
 import random
-from collections import deque
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import pytest
 
-from dataflow._parallel.dispatch import Stream
-from dataflow._transport.connection import DATA, DROPPED
-from dataflow._transport.pool import Message, Worker, WorkerPool
+from dataflow._parallel.dispatcher import Dispatcher
+from dataflow.base import DataFlow, DataFlowTerminated
 from dataflow.parallel_map import MultiProcessMapAndBatchData, MultiProcessMapData, MultiThreadMapData
+from tests.helpers.fake_pool import FakePool
 from tests.helpers.parallel import Unsized, identity, odd
 
+SEEDS = range(25)
 
-class LazyPool(WorkerPool):
-    """Gives a result for each task, in random order, only when nothing else is left to do."""
 
-    def __init__(self, rng: random.Random) -> None:
-        super().__init__("lazy")
-        self.rng, self.worker = rng, Worker()
-        self.tasks: list[tuple[int, Any]] = []
-        self.most = 0
+class Source(DataFlow):
+    """[0], [1], ... up to ``n``; an error before number ``bad``. Counts what was read."""
 
-    def submit(self, number: int, items: deque[Any], count: int) -> None:
-        for task in range(number, number + count):
-            self.tasks.append((task, items.popleft()))
-        self.worker.outstanding += count
-        self.most = max(self.most, len(self.tasks))
+    def __init__(self, n: int) -> None:
+        self.n, self.read, self.open, self.bad = n, 0, 0, -1
 
-    def collect(self) -> Iterator[Message]:
-        for _ in range(self.rng.randint(0, 3)):
-            if self.tasks:
-                number, value = self.tasks.pop(self.rng.randrange(len(self.tasks)))
-                kind = DROPPED if value[0] % 5 == 4 else DATA
-                yield self.worker, kind, number, None if kind == DROPPED else value
+    def __iter__(self) -> Iterator[Any]:
+        self.open += 1
+        try:
+            for i in range(self.n):
+                if i == self.bad:
+                    raise OSError("cable pulled")
+                self.read += 1
+                yield [i]
+        finally:
+            self.open -= 1
 
-    def submit_end(self) -> None:
-        raise NotImplementedError
+    def results(self, end: int | None = None) -> list[Any]:
+        """Return what the fake pool makes of it."""
+        return [[i] for i in range(self.n if end is None else end) if i % 5 != 4]
 
-    def wake(self) -> None:
-        pass
+
+class Rig:
+    """A dispatcher over the fake pool, of random size."""
+
+    def __init__(self, seed: int, reads_ahead: bool, batches: bool = False) -> None:
+        self.rng = random.Random(seed)
+        self.batch_size = self.rng.randint(1, 4) if batches else 0
+        self.room = max(1, self.batch_size) + self.rng.randint(0, 8)
+        self.source = Source(self.rng.choice([0, 1, 7, 23]))
+        self.pool = FakePool(self.rng, reads_ahead, self.batch_size)
+        held = self.batch_size - 1 if batches else None
+        self.dispatcher = Dispatcher(self.pool, self.source, self.room, held)
+        self.ordered = not batches and self.rng.random() < 0.5
+
+    def results(self, stop: int | None = None) -> list[Any]:
+        """Return the next results, all or so many."""
+        results = self.dispatcher.results_in_order() if self.ordered else self.dispatcher.results()
+        got = []
+        for result in islice(results, stop):
+            got.append(result)
+            assert self.pool.most <= self.room
+        return got
+
+    def one_pass(self, stop: int | None = None) -> list[Any]:
+        self.dispatcher.begin(endless=False)
+        try:
+            return self.results(stop)
+        finally:
+            self.dispatcher.break_off()
+
+    def assert_exact(self, got: list[Any], expected: list[Any]) -> None:
+        if self.batch_size:
+            assert sum(len(batch) < self.batch_size for batch in got) <= 1, "the remainder"
+            got = [dp for batch in got for dp in batch]
+        assert got == expected if self.ordered else sorted(got) == expected
 
     def close(self) -> None:
-        self._closed = True
+        self.dispatcher.close()
+        assert self.source.open == 0
+        assert not [thread for thread in threading.enumerate() if thread.name == "fake-source"]
 
-    def abandon(self) -> None:
-        pass
+
+@pytest.fixture(params=[False, True], ids=["read here", "read ahead"])
+def reads_ahead(request: Any) -> Any:
+    return request.param
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(40))
-def test_results_of_a_broken_off_pass_never_show_up(seed: int) -> None:
-    rng = random.Random(seed)
-    room = rng.randint(1, 10)
-    pool = LazyPool(rng)
-    ds = [[i] for i in range(23)]
-    stream = Stream(pool, ds, room)
-    expected = [dp for dp in ds if dp[0] % 5 != 4]
-    for _ in range(6):
-        ordered, stop = rng.random() < 0.5, rng.choice([None, rng.randint(0, 20)])
-        stream.begin(endless=False)
-        got = list(islice(stream.results_in_order() if ordered else stream.results(), stop))
-        stream.break_off()
-        if ordered:
+@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_pass_is_exact_whatever_came_before(seed: int, reads_ahead: bool, batches: bool) -> None:
+    """Whole passes, and passes that are broken off anywhere, in turn: nothing of one is seen in the next."""
+    rig = Rig(seed, reads_ahead, batches)
+    for _ in range(5):
+        stop = rig.rng.choice([None, rig.rng.randint(0, 20)])
+        got = rig.one_pass(stop)
+        expected = rig.source.results()
+        if stop is None:
+            rig.assert_exact(got, expected)
+        elif rig.ordered:
             assert got == expected[:stop]
-        elif stop is None:
-            assert sorted(got) == expected
+        elif batches:
+            dps = Counter(dp[0] for batch in got for dp in batch)
+            assert len(got) <= stop and dps <= Counter(range(rig.source.n))
         else:
-            assert len(got) == min(stop, len(expected))
-        assert pool.most <= room
-    stream.close()
+            assert len(got) == min(stop, len(expected)) and all(dp in expected for dp in got)
+    rig.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_error_of_the_source_comes_after_all_before_it(seed: int, reads_ahead: bool) -> None:
+    rig = Rig(seed, reads_ahead)
+    rig.source.n = 23
+    for bad in (rig.rng.randrange(23), 0, 22, 7):
+        rig.source.bad = bad
+        rig.dispatcher.begin(endless=False)
+        got = []
+        with pytest.raises(OSError, match="cable pulled") as caught:
+            for dp in rig.dispatcher.results_in_order() if rig.ordered else rig.dispatcher.results():
+                got.append(dp)  # it ends with an error
+        assert "fake, its source" in str(caught.value.__cause__)
+        rig.assert_exact(got, rig.source.results(bad))
+        assert not rig.dispatcher.is_under_way
+        rig.source.bad = -1
+        rig.assert_exact(rig.one_pass(), rig.source.results())
+    rig.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_endless_passes_go_on_from_one_iterator_to_the_next(seed: int, reads_ahead: bool) -> None:
+    rig = Rig(seed, reads_ahead)
+    rig.source.n = 7
+    rig.dispatcher.begin(endless=True)
+    got: list[Any] = []
+    for _ in range(6):
+        got += rig.results(rig.rng.randint(0, 9))
+    passes = rig.source.results() * 10
+    if rig.ordered:
+        assert got == passes[: len(got)]
+    else:
+        read = Counter(i for dp in got for i in dp)
+        most = -(-len(got) // 6) + rig.room
+        assert set(read) <= {0, 1, 2, 3, 5, 6} and max(read.values(), default=0) <= most
+    rig.dispatcher.break_off()
+    rig.assert_exact(rig.one_pass(), rig.source.results())
+    rig.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_more_is_read_than_there_is_room_for(seed: int, reads_ahead: bool) -> None:
+    """Read and not yielded, or settled by nothing: results that wait for their turn count, too."""
+    rig = Rig(seed, reads_ahead)
+    rig.source.n = 40
+    rig.dispatcher.begin(endless=False)
+    results = rig.dispatcher.results_in_order() if rig.ordered else rig.dispatcher.results()
+    for yielded, dp in enumerate(results):
+        before = dp[0] if rig.ordered else yielded + 8  # of 40, 8 are settled by nothing
+        assert rig.source.read - before <= rig.room
+    rig.close()
+
+
+def test_an_empty_source_of_endless_passes_says_so(reads_ahead: bool) -> None:
+    rig = Rig(0, reads_ahead)
+    rig.source.n = 0
+    rig.dispatcher.begin(endless=True)
+    with pytest.raises(RuntimeError, match="the source is empty"):
+        rig.results()
+    rig.close()
+
+
+def test_closed_in_the_middle(reads_ahead: bool) -> None:
+    rig = Rig(3, reads_ahead)
+    rig.source.n = 23
+    rig.dispatcher.begin(endless=False)
+    results = rig.dispatcher.results()
+    next(results)
+    rig.dispatcher.close()
+    rig.dispatcher.close()
+    with pytest.raises(DataFlowTerminated):
+        list(results)
+    assert not rig.dispatcher.is_under_way
 
 
 @pytest.mark.slow

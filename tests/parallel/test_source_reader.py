@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from dataflow._parallel.source_reader import Feed, Pass, PassEnded
+from dataflow._parallel.source_reader import Pass, PassEnded, SourceReader
 from tests.helpers.parallel import nothing_left, wait_until, within
 
 
@@ -28,29 +28,47 @@ class Source:
             self.open -= 1
 
 
-def run(
-    source: Any, room: int, again_at: int = 0, pending: int = 0, endless: bool = False
-) -> tuple[Feed, Pass]:
-    feed = Feed("test")
-    a_pass = Pass(source, endless, room, again_at, pending, lambda: None)
-    feed.start(a_pass)
-    return feed, a_pass
+class Pool:
+    """What a pass needs of a pool."""
+
+    def __init__(self, pending: int = 0, reads_ahead: bool = True) -> None:
+        self.pending, self.reads_ahead = pending, reads_ahead
+        self.prepare, self.wake = (lambda item: item), (lambda: None)
+
+
+def a_pass_of(
+    source: Any,
+    room: int = 10,
+    low_water: int = 5,
+    pending: int = 0,
+    endless: bool = False,
+    reads_ahead: bool = True,
+) -> Pass:
+    pool: Any = Pool(pending, reads_ahead)
+    return Pass(source, endless, room, low_water, pool)
+
+
+def run(*args: Any, **options: Any) -> tuple[SourceReader, Pass]:
+    reader = SourceReader("test")
+    a_pass = a_pass_of(*args, **options)
+    reader.start(a_pass)
+    return reader, a_pass
 
 
 def test_a_pass_reads_to_the_end_in_its_own_thread() -> None:
     with nothing_left():
         source = Source(5)
-        feed, a_pass = run(source, 10)
+        reader, a_pass = run(source, 10)
         wait_until(lambda: len(a_pass.items) == 6)
         *items, end = a_pass.items
         assert items == [0, 1, 2, 3, 4] and isinstance(end, PassEnded) and end.error is None
         assert source.threads != {threading.get_ident()} and source.open == 0
-        feed.close()
+        reader.close()
 
 
 def test_it_never_reads_more_than_there_is_room_for() -> None:
     source = Source(1000)
-    feed, a_pass = run(source, 10, 7, pending=4)
+    reader, a_pass = run(source, 10, 7, pending=4)
     wait_until(lambda: source.made == 6)
     time.sleep(0.02)
     assert source.made == 6
@@ -63,7 +81,7 @@ def test_it_never_reads_more_than_there_is_room_for() -> None:
         a_pass.done()
         assert source.made - a_pass.taken + 4 <= 10
     a_pass.cancel()
-    feed.close()
+    reader.close()
     assert source.open == 0
 
 
@@ -75,15 +93,15 @@ def test_a_cancelled_pass_stops_at_once_and_the_next_begins() -> None:
                 yield i
 
     slow = Slow(1000)
-    feed, first = run(slow, 1000)
+    reader, first = run(slow, 1000)
     wait_until(lambda: first.items)
     first.cancel()
-    second = Pass(Source(3), False, 10, 5, 0, lambda: None)
+    second = a_pass_of(Source(3))
     with within(0.5):
-        feed.start(second)
+        reader.start(second)
         wait_until(lambda: len(second.items) == 4)
     assert slow.made < 30
-    feed.close()
+    reader.close()
 
 
 def test_an_error_is_the_last_item_and_the_iterator_is_closed() -> None:
@@ -92,22 +110,22 @@ def test_an_error_is_the_last_item_and_the_iterator_is_closed() -> None:
             yield from super().__iter__()
             raise SystemExit("even that")
 
-    feed, a_pass = run(Bad(2), 10)
+    reader, a_pass = run(Bad(2), 10)
     wait_until(lambda: len(a_pass.items) == 3)
     assert str(a_pass.items[-1].error) == "even that"
-    feed.close()
+    reader.close()
 
 
 def test_endless_passes_and_an_empty_source() -> None:
-    feed, a_pass = run(Source(3), 7, 3, endless=True)
+    reader, a_pass = run(Source(3), 7, 3, endless=True)
     wait_until(lambda: len(a_pass.items) == 7)
     assert list(a_pass.items) == [0, 1, 2, 0, 1, 2, 0]
     a_pass.cancel()
-    feed.close()
-    feed, a_pass = run(Source(0), 7, 3, endless=True)
+    reader.close()
+    reader, a_pass = run(Source(0), 7, 3, endless=True)
     wait_until(lambda: a_pass.items)
     assert "is empty" in str(a_pass.items[0].error)
-    feed.close()
+    reader.close()
 
 
 def test_closing_does_not_wait_for_a_source_that_sleeps() -> None:
@@ -117,8 +135,48 @@ def test_closing_does_not_wait_for_a_source_that_sleeps() -> None:
             yield 1
 
     event = threading.Event()
-    feed, a_pass = run(Asleep(), 7)
+    reader, a_pass = run(Asleep(), 7)
     a_pass.cancel()
     with within(1.0):
-        feed.close()
+        reader.close()
     event.set()
+
+
+def test_what_is_read_is_prepared_before_the_source_goes_on() -> None:
+    """A source may use one list, or one array, for all its datapoints."""
+
+    def reusing() -> Iterator[list[int]]:
+        dp = [0]
+        for i in range(5):
+            dp[0] = i
+            yield dp
+
+    for reads_ahead in (True, False):
+        pool: Any = Pool(reads_ahead=reads_ahead)
+        pool.prepare = list
+        a_pass = Pass(reusing(), False, 10, 5, pool)
+        a_pass.run()
+        assert list(a_pass.items)[:-1] == [[i] for i in range(5)]
+
+
+def test_without_a_thread_it_reads_one_at_a_time_and_never_beyond_the_room() -> None:
+    source = Source(5)
+    a_pass = a_pass_of(source, 3, reads_ahead=False)
+    for read in (1, 2, 3, 3, 3):
+        a_pass.step()
+        assert source.made == len(a_pass.items) == read
+    a_pass.done(1)
+    a_pass.step()
+    assert source.made == 4 and source.open == 1
+    a_pass.cancel()
+    assert source.open == 0, "a source that is used by one at a time can be read again"
+
+
+def test_without_a_thread_the_end_and_an_error_are_items_too() -> None:
+    a_pass = a_pass_of(Source(1), reads_ahead=False)
+    a_pass.step()
+    a_pass.step()
+    assert a_pass.items[0] == 0 and a_pass.items[1].error is None
+    a_pass = a_pass_of(map(int, ["x"]), reads_ahead=False)
+    a_pass.step()
+    assert isinstance(a_pass.items[0].error, ValueError)
