@@ -1,4 +1,4 @@
-"""Image files, and augmentation of images and what belongs to them in datapoints."""
+"""Read image files, and augment images in datapoints with their coordinates, boxes and label maps."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ __getattr__ = old_names(__name__)
 class ImageFromFile(RNGDataFlow[list[Any]]):
     """Read images from files. Each datapoint is ``[image]``: h x w x channels, uint8, in RGB.
 
-    Note that OpenCV itself, and the datasets of this package, have BGR.
+    OpenCV itself, and the datasets of this package, use BGR.
 
     Args:
         files: paths of image files.
-        channel: 3 to read them in colour, which makes three channels of gray images too; 1 for gray.
+        channel: 3 to read in colour (a gray image gets three equal channels); 1 to read in gray.
         resize: resize to (h, w), or to a square of this size.
-        shuffle: read them in a new random order in each pass. The list itself keeps its order.
+        shuffle: whether each pass has a new random order. The list itself keeps its order.
 
     Raises:
         TypeError: ``files`` is a single path.
@@ -89,7 +89,7 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
         cv2 = require("cv2", None)
         with open(path, "rb") as file:
             encoded = np.frombuffer(file.read(), dtype=np.uint8)
-        # decode what was read: OpenCV's own reader can't tell why it failed
+        # read here, decode with OpenCV: cv2.imread does not say why it failed
         flag = cv2.IMREAD_COLOR if self.channel == 3 else cv2.IMREAD_GRAYSCALE
         img = cv2.imdecode(encoded, flag) if encoded.size else None
         if img is None:
@@ -103,10 +103,10 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
 
 
 class ExceptionHandler:
-    """Lets exceptions pass, or catches and counts them, and logs the first few and then every 100th.
+    """Catches exceptions if asked to, counts them, and logs the first few and then every 100th.
 
     Args:
-        catch_exceptions: catch them.
+        catch_exceptions: whether to catch exceptions. If not, they pass.
     """
 
     def __init__(self, catch_exceptions: bool = False) -> None:
@@ -128,7 +128,7 @@ class ExceptionHandler:
 
 
 class _Augmenting:
-    """What the dataflows with augmentors share."""
+    """Base class of the dataflows that apply augmentors."""
 
     def _set_up(self, augmentors: Any, copy: bool, catch_exceptions: bool) -> None:
         if isinstance(augmentors, list | tuple):
@@ -163,10 +163,10 @@ class AugmentImageComponent(_Augmenting, MapDataComponent):
         ds: the dataflow, which yields lists, tuples or dicts.
         augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
         index: position or key of the image.
-        copy: copy the image before. No augmentor of this package modifies it, but your functions may. Turn it
-            off to save time when you know it's OK.
+        copy: whether to copy the image first. No augmentor of this package modifies its input, but your
+            functions may. Turn it off to save time if nothing modifies its input.
         catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
-            every 100th. To ignore occasional errors in data.
+            every 100th. Meant for occasional errors in the data.
     """
 
     def __init__(
@@ -197,11 +197,11 @@ class _AugmentTogether(_Augmenting, MapData):
     Args:
         ds: the dataflow.
         augmentors: as given by the user.
-        images: where the images are; what is drawn is drawn for the first.
-        points: where the coordinates are.
-        labels: where the label maps are.
-        boxes: where the boxes are.
-        copy: copy all of them before.
+        images: positions or keys of the images. The random numbers are drawn for the first image.
+        points: positions or keys of the coordinates.
+        labels: positions or keys of the label maps.
+        boxes: positions or keys of the boxes.
+        copy: whether to copy these components first.
         catch_exceptions: drop the datapoints that can't be augmented.
     """
 
@@ -233,7 +233,7 @@ class _AugmentTogether(_Augmenting, MapData):
             main, *others = self._images
             img = self._image(dp[main])
             transform = self.augs.get_transform(img)
-            dp[main] = transform.apply_image(img)  # first, because it settles what the others get
+            dp[main] = transform.apply_image(img)  # first: this settles the transform
             for k in others:
                 img = self._image(dp[k])
                 is_image = img.dtype == np.uint8 or img.dtype.kind == "f"
@@ -265,25 +265,25 @@ class AugmentImageComponents(_AugmentTogether):
         ds = MyDataFlow()  # yields [image (HWC), another image of its size, label map (HW), points (N x 2)]
         ds = AugmentImageComponents(ds, augs, index=(0, 1), coords_index=(3,), segmentation_index=(2,))
 
-    What is drawn is drawn for the first image of ``index``. Augmentors that interpolate or change colours do
-    so with the others of ``index`` too, except for arrays of integers (or bools) other than uint8, which
-    can't be images: they are taken for label maps. Name label maps of uint8 in ``segmentation_index``.
+    The random numbers are drawn for the first image of ``index``. The other components of ``index`` are
+    augmented as images too. Only arrays of bools, or of integers other than uint8, are treated as label
+    maps, because they can't be images. Name label maps of uint8 in ``segmentation_index``.
 
     Args:
         ds: the dataflow, which yields lists, tuples or dicts.
         augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
         index: positions or keys of the images.
         coords_index: positions or keys of coordinates: N x 2 floating-point arrays with rows (x, y).
-        copy: copy images and coordinates before. No augmentor of this package modifies them, but your
-            functions may. Turn it off to save time when you know it's OK.
+        copy: whether to copy images and coordinates first. No augmentor of this package modifies its input,
+            but your functions may. Turn it off to save time if nothing modifies its input.
         catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
             every 100th.
-        segmentation_index: positions or keys of label maps, whose values are moved, but never changed.
+        segmentation_index: positions or keys of label maps. Their values are moved, never mixed or changed.
         box_index: positions or keys of boxes: N x 4 floating-point arrays with rows (x0, y0, x1, y1).
 
     Raises:
-        TypeError: an index is no list or tuple.
-        ValueError: there is no image.
+        TypeError: an index is not a list or tuple.
+        ValueError: ``index`` is empty.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class AugmentImageComponents(_AugmentTogether):
                     f"AugmentImageComponents: expected a list of positions or keys, got {value!r}"
                 )
         if not index:
-            raise ValueError("AugmentImageComponents: expected one image at least in index")
+            raise ValueError("AugmentImageComponents: expected at least one image in index")
         self.index, self.coords_index = index, coords_index
         self.segmentation_index, self.box_index = segmentation_index, box_index
         super().__init__(
@@ -327,8 +327,8 @@ class AugmentImageCoordinates(_AugmentTogether):
         augmentors: a list of augmentors to be applied in order, an ``AugmentorList``, or one augmentor.
         img_index: position or key of the image.
         coords_index: position or key of the coordinates: an N x 2 floating-point array with rows (x, y).
-        copy: copy both before. No augmentor of this package modifies them, but your functions may. Turn it
-            off to save time when you know it's OK.
+        copy: whether to copy both first. No augmentor of this package modifies its input, but your functions
+            may. Turn it off to save time if nothing modifies its input.
         catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
             every 100th.
     """

@@ -281,7 +281,7 @@ def test_wrong_coordinates(points: Any, error: type[Exception], text: str) -> No
             "expected a list of positions or keys, got 0",
         ),
         (lambda: AugmentImageComponents([], FLIP, "ab"), TypeError, "expected a list of positions or keys"),
-        (lambda: AugmentImageComponents([], FLIP, ()), ValueError, "expected one image at least"),
+        (lambda: AugmentImageComponents([], FLIP, ()), ValueError, "expected at least one image"),
     ],
 )
 def test_wrong_arguments(make: Any, error: type[Exception], text: str) -> None:

@@ -1,4 +1,4 @@
-"""Everything that exists only for old programs: names, keywords, module paths, tensorpack. See README.md.
+"""Support for old programs: old names, keywords and module paths, and tensorpack's names. See README.md.
 
 The library itself uses two modules of this room, which load nothing else:
 

@@ -1,4 +1,4 @@
-"""One tree of modules under a second name.
+"""Make one tree of modules importable under a second name.
 
 ``install_alias("tensorpack", "dataflow")`` makes ``import tensorpack.utils.fs`` give the module
 ``dataflow.utils.fs``: not a copy, the same object, loaded under its own name.
@@ -34,7 +34,7 @@ class AliasFinder(MetaPathFinder):
         if not self._covers(fullname):
             return None
         name = self.target + fullname[len(self.prefix) :]
-        if self._covers(name):  # the alias inside itself, and so on: what walks packages would never end
+        if self._covers(name):  # an alias inside itself would never end for code that walks packages
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return ModuleSpec(fullname, _AliasLoader(name)) if find_spec(name) else None
 

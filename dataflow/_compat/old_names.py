@@ -1,4 +1,4 @@
-"""The names that modules had in earlier releases: where each is defined, loaded when somebody asks for it."""
+"""The names that modules had in earlier releases, and where each is defined. Each is loaded at first use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 _OLD_CLASSES = "dataflow._compat.old_classes"
-_NAMES = {  # of _OLD_CLASSES, by the module that had them; the package had them all
+_NAMES = {  # names in _OLD_CLASSES, by the module that had them; the package itself had all
     "dataflow.format": ("LMDBDataPoint", "TFRecordData"),
     "dataflow.image": ("AugmentImagesTogether",),
     "dataflow.parallel": ("PrefetchOnGPUs",),

@@ -1,4 +1,4 @@
-"""Names of earlier releases: accepted, with a warning that names the new one."""
+"""Accept keyword arguments by their old names, with a warning that names the new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def warn_renamed(old: str, new: str, stacklevel: int = 2) -> None:
     Args:
         old: the old name, in words that tell where it belongs, e.g. ``TestDataSpeed.start_test()``.
         new: the new name.
-        stacklevel: as of ``warnings.warn``, seen from the function that calls this one: 2 is its caller.
+        stacklevel: as in ``warnings.warn``, counted from the function that calls this one: 2 is its caller.
     """
     warnings.warn(
         f"{old} is deprecated: it is called {new} now", DeprecationWarning, stacklevel=stacklevel + 1

@@ -8,20 +8,20 @@ from pathlib import Path
 
 __all__ = ["install_as_tensorpack"]
 
-# A folder on sys.path, and not a hook: it also reaches worker processes that are started afresh.
+# A folder on sys.path rather than an import hook: spawned worker processes get sys.path too.
 _FOLDER = Path(__file__).parent / "as_tensorpack"
 _OURS = str(_FOLDER / "tensorpack" / "__init__.py")
 
 
 def install_as_tensorpack(*, override: bool = False) -> None:
-    """Have ``import tensorpack`` give this library from now on, in this process and its workers.
+    """Make ``import tensorpack`` import this library from now on, in this process and its workers.
 
     Then ``from tensorpack.dataflow import *``, ``from tensorpack import imgaug, logger``,
     ``from tensorpack.utils import ...`` and the like import the modules of ``dataflow``: the same objects, by
     another name. Names of earlier releases come with ``*``, too. Nothing on disk is changed.
 
     Args:
-        override: do so even where a tensorpack is installed, which can't be imported then.
+        override: do so even if tensorpack is installed. It can't be imported any more then.
 
     Raises:
         RuntimeError: a tensorpack has been imported already; or one is installed, and ``override`` is not
@@ -32,7 +32,7 @@ def install_as_tensorpack(*, override: bool = False) -> None:
         if loaded.__file__ == _OURS:
             return
         raise RuntimeError(
-            f"install_as_tensorpack: {loaded.__file__} has been imported already. Call this before that"
+            f"install_as_tensorpack: {loaded.__file__} has been imported already. Call this before it"
         )
     spec = importlib.util.find_spec("tensorpack")
     if spec is not None and spec.origin == _OURS:

@@ -1,5 +1,5 @@
-"""Decoding of image files, for ``dataflow.image``.
+"""Decode image files, for ``dataflow.image``.
 
-- ``decode``: image files, no more of them than an augmentor needs
-- ``jpeg``: the header of a JPEG file
+- ``decode``: decode an image file, or only the part that an augmentor needs
+- ``jpeg``: read the header of a JPEG file
 """

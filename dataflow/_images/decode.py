@@ -1,4 +1,4 @@
-"""Decoding images, of JPEG files no more than what is needed."""
+"""Decode image files; of a JPEG file only the part that an augmentor needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..imgaug.base import ImagePlaceholder, check_augmentor
 from ..imgaug.transform import BaseTransform, CropTransform, ResizeTransform, TransformList
 from .jpeg import JPEGHeader, read_header
 
-# augmentors that crop or resize, and ask an image for nothing but its shape
+# augmentors that crop or resize, and need nothing of the image but its shape
 _BY_SHAPE = frozenset(
     augmentor.get_transform
     for augmentor in (
@@ -34,7 +34,7 @@ _BY_SHAPE = frozenset(
     )
 )
 
-_FACTORS = (8, 4, 2)  # the image can be decoded this many times smaller
+_FACTORS = (8, 4, 2)  # the decoder can make the image this many times smaller
 
 
 def decode_image(
@@ -46,11 +46,11 @@ def decode_image(
 ) -> NDArray[Any]:
     """Decode an image file and augment the image, without decoding what the augmentor cuts away.
 
-    The result is that of ``augmentor.augment(cv2.imread(file, cv2.IMREAD_COLOR))``, to the bit, and the
-    same random numbers are drawn. Where the first augmentor is one of this package that crops or resizes,
-    the decoder of a JPEG file stops below the crop, or makes a smaller image right away. All other
-    augmentors work as well, and so do image files of all formats that OpenCV reads; they are decoded whole,
-    and so are JPEG files that OpenCV has to turn, as their EXIF data say.
+    The result equals ``augmentor.augment(cv2.imread(file, cv2.IMREAD_COLOR))`` to the bit, and the same
+    random numbers are drawn. This helps only for JPEG files, and only if the first augmentor is one of this
+    package that crops or resizes: the decoder then stops below the crop, or (with ``scaled``) makes a
+    smaller image right away. Everything else works too, but is decoded in full: other augmentors, the other
+    formats that OpenCV reads, and JPEG files that OpenCV has to rotate because of their EXIF data.
 
     ::
 
@@ -66,8 +66,8 @@ def decode_image(
     same, but OpenCV decodes all rows. (Both use libjpeg-turbo. An OpenCV that was built with another decoder
     than the one on PyPI may differ by a rounding.)
 
-    What belongs to the image needs the transform, which ``image_shape`` helps to get; an augmentor of your
-    own, too, if it needs no more than the shape::
+    To augment boxes or coordinates of the image as well, get the transform first, with ``image_shape``. This
+    also lets an augmentor of your own profit, if it needs only the shape of the image::
 
         from dataflow.imgaug.base import ImagePlaceholder
 
@@ -78,8 +78,8 @@ def decode_image(
         file: the path of the file; or its contents, as bytes or another buffer, such as a uint8 array.
         augmentor: an augmentor, whose transform is drawn and applied; or a transform for an image of this
             shape; or None for the image as it is.
-        scaled: let the decoder make an image 2, 4 or 8 times smaller where the first augmentor is going to
-            make it that much smaller anyway (a resize, or a crop that is resized). This takes less time
+        scaled: let the decoder make the image 2, 4 or 8 times smaller if the first augmentor would make it
+            that much smaller anyway (a resize, or a crop that is resized). This takes less time
             for large photographs, and changes the result: more pixels are averaged, so there is less
             aliasing; and the edges of a crop move by up to half a pixel of the result.
         rgb: channels in the order RGB, for the augmentors too. By default they are BGR, as everywhere in
@@ -89,9 +89,9 @@ def decode_image(
         h x w x 3, uint8, if there is no augmentor; gray images have three equal channels.
 
     Raises:
-        TypeError: ``file`` or ``augmentor`` is something else.
-        ValueError: the file holds no image that OpenCV can read, or is a JPEG file that ends too early or is
-            seen to be damaged; or the augmentor can't take the image.
+        TypeError: ``file`` or ``augmentor`` has another type.
+        ValueError: the file holds no image that OpenCV can read, or is a JPEG file that ends too early or
+            whose damage is found; or the augmentor can't take the image.
         OSError: the file can't be read; ``FileNotFoundError`` if there is none.
     """
     if augmentor is not None and not isinstance(augmentor, BaseTransform):
@@ -132,7 +132,7 @@ def image_shape(file: Any) -> tuple[int, int, int]:
 
 @contextlib.contextmanager
 def _naming(file: Any) -> Iterator[None]:
-    """Have a ``ValueError`` begin with the file's path, if it has one."""
+    """Put the path of the file, if it has one, at the beginning of a ``ValueError``."""
     try:
         yield
     except ValueError as e:
@@ -165,7 +165,7 @@ def _common_header(data: bytes) -> JPEGHeader | None:
 
 
 def _decides_by_shape(augmentor: imgaug.ImageAugmentor) -> bool:
-    """Return whether an augmentor crops or resizes first, and needs no pixels to decide how."""
+    """Return whether an augmentor begins with a crop or resize that depends only on the image's shape."""
     while type(augmentor) is imgaug.AugmentorList and augmentor.augmentors:
         augmentor = augmentor.augmentors[0]
     return type(augmentor).get_transform in _BY_SHAPE
@@ -174,7 +174,7 @@ def _decides_by_shape(augmentor: imgaug.ImageAugmentor) -> bool:
 def _decode_and_apply(
     data: bytes, header: JPEGHeader, transform: BaseTransform, scaled: bool, rgb: bool
 ) -> NDArray[Any]:
-    """Decode what a transform needs, and apply it."""
+    """Decode the part of the image that a transform needs, and apply the transform."""
     steps = list(transform.tfms) if isinstance(transform, TransformList) else [transform]
     edges = [0, 0, header.height, header.width]  # top, left, bottom, right
     crop = steps[0] if steps else None
@@ -218,8 +218,8 @@ def _decode_rows(data: bytes, header: JPEGHeader, rows: int, factor: int, rgb: b
     simplejpeg = _simplejpeg()
     if simplejpeg is None:
         return _decode_whole(data, rgb, factor)
-    # A decoder that is told that the image ends here leaves the rest alone: half the time for the upper
-    # half. Two rows more, because it mixes the colours of a row with those of the next.
+    # A decoder that is told that the image ends here skips the rest: the upper half takes half the time.
+    # Two rows more, because it mixes the colours of a row with those of the next.
     height, upper = (rows + 2) * factor, data
     if header.one_scan and height < header.height:
         at = header.height_at
@@ -239,10 +239,10 @@ def _decode_rows(data: bytes, header: JPEGHeader, rows: int, factor: int, rgb: b
     except ValueError as e:
         message = str(e)
         if header.one_scan and "extraneous bytes" in message:
-            return img  # it says that the file goes on after the last row, and has found no other fault
+            return img  # its only complaint is that the file goes on after the last row
         if message.startswith(("Corrupt", "Premature")):
             raise ValueError(f"the JPEG file is damaged: {message}") from None
-        return _decode_whole(data, rgb, factor)  # a kind that it does not know
+        return _decode_whole(data, rgb, factor)  # a kind of JPEG that it can't decode
     return img
 
 

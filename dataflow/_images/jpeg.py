@@ -1,4 +1,4 @@
-"""What the header of a JPEG file says."""
+"""Read the header of a JPEG file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _MOST_PIXELS = 2**30  # OpenCV's own limit
 
 
 class JPEGHeader(NamedTuple):
-    """What decoding a JPEG file in part takes."""
+    """The parts of a JPEG header that partial decoding needs."""
 
     height: int
     width: int
     height_at: int
-    """Where in the file the height stands, as two bytes."""
+    """Offset of the two bytes of the height in the file."""
     scan_at: int
-    """Where the first scan begins."""
+    """Offset of the first scan."""
     one_scan: bool
-    """Whether the file has the image once from top to bottom, not in several passes."""
+    """Whether the file stores the image once from top to bottom, not in several passes (progressive)."""
     common: bool
     """Whether it has 8 bits, 1 or 3 components, Huffman coding, at most as many pixels as OpenCV accepts,
     and no EXIF orientation, which OpenCV applies."""
 
 
 def read_header(data: bytes) -> JPEGHeader | None:
-    """Return the header, or None if ``data`` is no JPEG file, or one with a damaged header."""
+    """Return the header, or None if ``data`` is not a JPEG file or its header is damaged."""
     if data[:2] != b"\xff\xd8":
         return None
     try:
@@ -65,7 +65,7 @@ def _read_header(data: bytes) -> JPEGHeader | None:
 
 
 def _is_upright(tiff: bytes) -> bool:
-    """Return whether EXIF data say that the first row is at the top, or nothing about it."""
+    """Return whether the image needs no rotation: the EXIF orientation is normal, or missing."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return False

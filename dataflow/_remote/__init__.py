@@ -1,1 +1,7 @@
-"""What ``dataflow.remote`` is made of: the formats on the wire, encryption, and the sockets."""
+"""The parts of ``dataflow.remote``: message formats, encryption, and sockets.
+
+- ``wire``: how a datapoint becomes a message, and back
+- ``curve``: encryption and authentication
+- ``link``: the sockets of one end, opened and closed together
+- ``watch``: the thread that logs failed handshakes and decides who may connect
+"""

@@ -1,4 +1,4 @@
-"""What all transforms have in common."""
+"""The base classes of transforms."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ class BaseTransform(Described):
 
 
 class Transform(BaseTransform):
-    """Base class of single transforms. Subclasses define ``apply_image`` and what else makes sense."""
+    """Base class of single transforms. Subclasses define ``apply_image``, and more methods where needed."""

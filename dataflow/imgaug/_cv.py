@@ -1,4 +1,4 @@
-"""OpenCV, loaded at first use, and images of types that it can't take."""
+"""Call OpenCV, which is loaded at first use, also for images of dtypes that it does not support."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def opencv() -> Any:
 
 
 def summary(img: Any) -> str:
-    """Return dtype and shape of an image in words, for error messages."""
+    """Return the dtype and shape of an image, or the type of anything else, in words for error messages."""
     if not isinstance(img, np.ndarray):
         return type_in_words(img)
     return f"{img.dtype} of shape {img.shape}"
@@ -52,7 +52,7 @@ def nearest(interp: int) -> int:
 
 
 def call(func: Callable[[Image], Image], img: Image, owner: object) -> Image:
-    """Return ``func(img)``, OpenCV's refusal as a ``ValueError`` that names owner, dtype and shape."""
+    """Return ``func(img)``. An OpenCV error becomes a ``ValueError`` that names owner, dtype and shape."""
     try:
         return func(img)
     except opencv().error as e:
@@ -62,8 +62,8 @@ def call(func: Callable[[Image], Image], img: Image, owner: object) -> Image:
 def resample(func: Callable[[Image], Image], img: Image, owner: object) -> Image:
     """Apply an OpenCV function that moves and interpolates pixels to an image of any real dtype.
 
-    What OpenCV can't interpolate goes through a floating-point type that holds it exactly; integers are
-    rounded to the nearest afterwards. An axis of one channel stays.
+    A dtype that OpenCV can't interpolate is converted to a floating-point type that holds its values exactly;
+    integers are rounded to the nearest afterwards. An axis of one channel is kept.
 
     Raises:
         TypeError: the image has a dtype that can't be interpolated.
@@ -78,7 +78,7 @@ def resample(func: Callable[[Image], Image], img: Image, owner: object) -> Image
 
 
 def move(func: Callable[..., Image], img: Image, *args: Any) -> Image | None:
-    """Return ``func(img, *args)``, an OpenCV function that only copies pixels, None if it can't take this."""
+    """Return ``func(img, *args)`` of an OpenCV function that only copies pixels; None if it refuses."""
     dtype = img.dtype
     if (dtype is not UINT8 and (dtype.char not in _MOVED or not dtype.isnative)) or img.size == 0:
         return None

@@ -27,13 +27,13 @@ def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
     """Raise unless ``img`` is an image whose pixel values mean intensities.
 
     Args:
-        owner: who needs it, for the message.
+        owner: the augmentor or transform, for the message.
         img: what to check.
         channels: how many it must have; None for any image of two or three axes.
 
     Raises:
-        TypeError: it is no array, or neither uint8 nor floating point.
-        ValueError: it has another shape.
+        TypeError: ``img`` is not an array, or neither uint8 nor floating point.
+        ValueError: ``img`` has another shape.
     """
     if not isinstance(img, np.ndarray) or (img.dtype != UINT8 and img.dtype.kind != "f"):
         raise TypeError(
@@ -41,7 +41,7 @@ def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
             "imgaug.ToFloat32() or imgaug.ToUint8() before it converts"
         )
     shape = img.shape
-    if not 2 <= len(shape) <= 3:  # most have, which saves the call
+    if not 2 <= len(shape) <= 3:  # rarely true: saves a call
         check_axes(owner, img)
     if img.size == 0:
         raise ValueError(f"{owner!r}: got an empty image, {summary(img)}")
@@ -59,7 +59,7 @@ def as_rows(array: Any, width: int, owner: object) -> NDArray[Any]:
     """Return coordinates (width 2) or boxes (width 4) as a floating-point array, the same if it is one.
 
     Raises:
-        TypeError: they are no real numbers.
+        TypeError: the values are not real numbers.
         ValueError: the shape is not (N, width).
     """
     rows = np.asarray(array)
@@ -77,7 +77,7 @@ def int_pair(shape: Any) -> tuple[int, int]:
     """Return (h, w) from one number or a pair, truncated to integers.
 
     Raises:
-        RuntimeError: it is neither.
+        RuntimeError: it is neither a number nor a pair.
         ValueError: a number is less than 1.
     """
     if isinstance(shape, float):

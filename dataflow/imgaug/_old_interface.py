@@ -14,16 +14,16 @@ _warned: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 class LegacyMethods(Described):
-    """What subclasses may override, and callers call, instead of ``get_transform``.
+    """The methods that old subclasses override, and old callers call, instead of ``get_transform``.
 
     The hooks are ``_get_augment_params(img)`` or ``get_augment_params(img)``, which draw parameters of any
     kind, ``_augment(img, params)`` and ``_augment_coords(coords, params)``.
     """
 
     def get_transform(self, img: Any) -> BaseTransform:
-        """Draw random numbers and return the transform that they decide.
+        """Draw random numbers and return the transform made from them.
 
-        To be overridden. For a class of the old interface, its hooks are made into a transform.
+        Subclasses override it. For a class of the old interface, its hooks are wrapped in a transform.
         """
         if not self._has_old_hooks():
             raise NotImplementedError(f"{type(self).__name__} must define get_transform(img)")
@@ -34,13 +34,13 @@ class LegacyMethods(Described):
         return TransformFactory(
             name=f"LegacyConversion -- {self!r}",
             apply_image=lambda img: self._augment(img, params),  # type: ignore[attr-defined]
-            # label maps were given to it as images
+            # the old interface augmented label maps as images
             apply_segmentation=lambda img: self._augment(img, params),  # type: ignore[attr-defined]
             apply_coords=lambda coords: self._old_coords(coords, params),
         )
 
     def augment_return_params(self, d: Any) -> tuple[Any, Any]:
-        """Augment ``d``, and return the result and what ``augment_with_params`` needs to do it again.
+        """Augment ``d``; return the result, and the parameters for ``augment_with_params``.
 
         Deprecated: call ``get_transform`` and ``apply_image``.
         """

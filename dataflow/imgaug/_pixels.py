@@ -12,7 +12,7 @@ from ._cv import UINT8, Image, call, opencv
 
 _LEVELS = np.arange(256, dtype=np.float32)[:, np.newaxis]
 _LEVELS.flags.writeable = False
-_BLACK, _WHITE = np.float32(0), np.float32(255)  # clip() takes these 1 us faster than Python's numbers
+_BLACK, _WHITE = np.float32(0), np.float32(255)  # 1 us faster in clip() than Python's numbers
 _STRIP = 2**18  # elements, a megabyte of float32
 
 
@@ -32,8 +32,8 @@ def by_level(img: Image, func: Callable[[Any], Image]) -> Image:
 def in_strips(img: Image, func: Callable[[Image], Image]) -> Image:
     """Return ``func(img)``, where ``func`` treats every pixel alike and returns the dtype of the image.
 
-    A large image is given to it in strips, whose intermediate results stay in the processor's cache: new
-    memory for those of the whole image would cost several times as much as the arithmetic.
+    A large image is processed in strips, so that intermediate results stay in the processor's cache. New
+    memory for the intermediate results of a whole image would cost several times as much as the arithmetic.
     """
     if img.size <= _STRIP:
         return func(img)
@@ -52,12 +52,12 @@ def saturate(out: Image, dtype: np.dtype[Any], clip: bool) -> Image:
 
 
 def as_float32(img: Image) -> NDArray[np.float32]:
-    """Return the image in float32, itself if it is."""
+    """Return the image in float32: the same array if it is float32 already."""
     return img.astype(np.float32, copy=False)
 
 
 def in_float32(img: Image, func: Callable[[Image], Image], owner: object) -> Image:
-    """Return ``func(img)`` where ``func`` is OpenCV's and knows no floating point but float32."""
+    """Return ``func(img)`` for an OpenCV function whose only floating-point type is float32."""
     if img.dtype == UINT8 or img.dtype == np.float32:
         return call(func, img, owner)
     return call(func, as_float32(img), owner).astype(img.dtype)
@@ -67,7 +67,7 @@ def channel_means(img: Image) -> Any:
     """Return the mean over (h, w) of each channel: float64 for uint8, else the dtype of the image."""
     channels = 1 if img.ndim == 2 else img.shape[2]
     if img.dtype == UINT8 and channels <= 4:
-        # the sums are exact integers in both, and NumPy takes 300 times as long for them
+        # the sums are exact integers either way, but NumPy takes 300 times as long
         return np.array(opencv().sumElems(img)[:channels]) / (img.shape[0] * img.shape[1])
     return img.mean(axis=(0, 1))
 

@@ -1,4 +1,4 @@
-"""What an augmentor is: a policy that draws random numbers, and returns the transform that they decide."""
+"""The base classes of augmentors: policies that draw random numbers and return a transform made from them."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ ImagePlaceholder = namedtuple("ImagePlaceholder", ["shape"])
 
 
 class _OwnRandomness:
-    """A ``self.rng`` that each process has for itself, however the object got there.
+    """Gives each process its own ``self.rng``, whether the object was forked or pickled to it.
 
-    Nothing depends on ``__init__`` or ``reset_state`` of this class being called by a subclass.
+    A subclass need not call ``__init__`` or ``reset_state`` of this class.
     """
 
     rng: np.random.RandomState = LazyRng()  # type: ignore[assignment]
     """The source of all randomness. None on the class."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an instance whose ``reset_state()`` is called in forked processes."""
+        """Make an instance whose ``reset_state()`` is called in every forked process."""
         self = super().__new__(cls)
         reseed_in_children(self)
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Have ``reset_state()`` drop the old random state, also if a subclass does not call ``super()``."""
+        """Make ``reset_state()`` drop the old random state, even if a subclass does not call ``super()``."""
         super().__init_subclass__(**kwargs)
         if "reset_state" in vars(cls):
             cls.reset_state = _dropping_rng(cls.reset_state)  # type: ignore[assignment]
@@ -56,11 +56,11 @@ class _OwnRandomness:
         self.rng = get_rng(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes and the process that they come from."""
+        """Return the attributes, and the process that they were pickled in."""
         return {**self.__dict__, "_pickled_in": os.getpid()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on with the random state in a copy, start a new one in another process."""
+        """Keep the random state in a copy within the process; start a new one in another process."""
         self.__dict__.update(state)
         if self.__dict__.pop("_pickled_in", None) != os.getpid():
             self.reset_state()
@@ -107,10 +107,10 @@ class ImageAugmentor(_OwnRandomness, LegacyMethods):
                 not modified, but the result may be a view of it, or itself.
 
         Raises:
-            TypeError: it is no array, or has a dtype that this augmentor can't take.
-            ValueError: it has a shape that this augmentor can't take.
+            TypeError: ``img`` is not an array, or has a dtype that this augmentor can't take.
+            ValueError: ``img`` has a shape that this augmentor can't take.
         """
-        if type(img) is not np.ndarray or img.dtype is not UINT8:  # most are, which saves the call
+        if type(img) is not np.ndarray or img.dtype is not UINT8:  # rarely true: saves a call
             check_dtype(img)
         return self.get_transform(img).apply_image(img)
 
@@ -121,7 +121,7 @@ class ImageAugmentor(_OwnRandomness, LegacyMethods):
             A float32 number, or array if there is a ``size``.
         """
         if high is None:
-            if size is None:  # just what uniform() computes, without the 1 us that its arguments take
+            if size is None:  # the same as uniform(), without the 1 us that its arguments cost
                 return np.float32(float(low) * self.rng.random_sample())
             low, high = 0, low
         drawn = self.rng.uniform(low, high, size)
@@ -160,14 +160,14 @@ class PhotometricAugmentor(ImageAugmentor):
 
 
 class _AugmentorTransform(PhotometricTransform):
-    """The effect of a photometric augmentor, with parameters drawn."""
+    """The transform of a photometric augmentor: its effect with drawn parameters."""
 
     def __init__(self, augmentor: PhotometricAugmentor, params: Any) -> None:
         self._augmentor, self._params = augmentor, params
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """Name the augmentor, when asked only: most transforms are never printed."""
+        """Return the augmentor's repr. It is made on demand: most transforms are never printed."""
         return f"from {self._augmentor!r}"
 
     def apply_image(self, img: Image) -> Image:
@@ -178,15 +178,15 @@ class _AugmentorTransform(PhotometricTransform):
 class AugmentorList(ImageAugmentor):
     """Several augmentors, applied in order. It is an augmentor itself.
 
-    Only the first draws in ``get_transform``. Each other one needs to see what the ones before it made of the
-    image, so it draws when the transform is first applied to an image; from then on, the transform stays
-    the same, and can be applied to coordinates, boxes and label maps.
+    Only the first augmentor draws in ``get_transform``. Each later one needs the image that the earlier ones
+    made, so it draws when the transform is first applied to an image. From then on the transform is fixed,
+    and can be applied to coordinates, boxes and label maps.
 
     Args:
         augmentors: a list or tuple of augmentors.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: ``augmentors`` has another type.
     """
 
     def __init__(self, augmentors: list[ImageAugmentor] | tuple[ImageAugmentor, ...]) -> None:
@@ -211,7 +211,7 @@ class AugmentorList(ImageAugmentor):
         return img
 
     def get_transform(self, img: Image) -> TransformList:
-        """Return a list of transforms, all but the first to be decided at the first ``apply_image``."""
+        """Return a list of transforms, all but the first undecided until the first ``apply_image``."""
         check_axes(self, img)
         if not self.augmentors:
             return TransformList([])

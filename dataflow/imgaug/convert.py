@@ -46,7 +46,7 @@ class Grayscale(ColorSpace):
     def __init__(self, keepdims: bool = True, rgb: bool = False, keepshape: bool = False) -> None:
         if keepshape and not keepdims:
             raise ValueError("Grayscale: keepshape needs keepdims")
-        # the numbers of cv2.COLOR_RGB2GRAY and cv2.COLOR_BGR2GRAY
+        # the values of cv2.COLOR_RGB2GRAY and cv2.COLOR_BGR2GRAY, without loading OpenCV
         super().__init__(mode=7 if rgb else 6, keepdims=keepdims)
         self.rgb, self.keepshape = rgb, keepshape
 

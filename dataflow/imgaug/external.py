@@ -1,4 +1,4 @@
-"""Augmentors of two other libraries, neither of which is a dependency: whoever wraps one has it."""
+"""Wrap augmentors of two other libraries. Neither is a dependency: you install the one you wrap."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Albumentations", "AlbumentationsTransform", "IAATransform", "IAAugme
 
 
 class _Foreign(ImageAugmentor):
-    """Wraps ``self._aug``, whose randomness is the business of its own library.
+    """Wraps ``self._aug``, which draws its random numbers with its own library.
 
-    Except in another process than the one that made it: there it gets a seed, from ``self.rng``, because
-    otherwise all processes would draw the same.
+    In any other process than the one that made it, it is seeded from ``self.rng``: otherwise all processes
+    would draw the same numbers.
     """
 
     def __init__(self, augmentor: Any) -> None:
@@ -46,7 +46,7 @@ class _Foreign(ImageAugmentor):
 
 
 class IAATransform(Transform):
-    """What an augmenter of the library *imgaug* does, once its random numbers are drawn.
+    """The transform of an augmenter of the library *imgaug* whose random numbers are drawn.
 
     Args:
         aug: a deterministic augmenter.
@@ -104,23 +104,23 @@ class IAAugmentor(_Foreign):
     def _seed(self, seed: int) -> None:
         if hasattr(self._aug, "seed_"):
             self._aug.seed_(seed)
-        else:  # the library before 0.4
+        else:  # releases of the library before 0.4
             self._aug.reseed(seed)
 
 
 class AlbumentationsTransform(Transform):
-    """What a transform of the library *albumentations* does, once its random numbers are drawn.
+    """The transform of a transform of the library *albumentations* whose random numbers are drawn.
 
     Args:
         replay: what its ``ReplayCompose`` recorded.
         img: the image that it was recorded with; it must not change before it is applied.
-        augmented: what became of ``img`` then.
+        augmented: the result of that recording for ``img``.
     """
 
     def __init__(self, replay: dict[str, Any], img: Image, augmented: Image) -> None:
         self._replay = replay
         self._shape, self._dtype = img.shape, img.dtype
-        # recording augmented the image already; that is used up by the first apply_image
+        # recording has augmented the image already; the first apply_image returns that result
         self._recorded: tuple[Image, Image] | None = (img, augmented)
 
     def apply_image(self, img: Image) -> Image:
@@ -168,7 +168,7 @@ class Albumentations(_Foreign):
     >>> import albumentations as A  # doctest: +SKIP
     >>> augmentor = imgaug.Albumentations(A.RandomBrightnessContrast(p=0.5))  # doctest: +SKIP
 
-    Works with its releases 1.4 and 2, by its own ``ReplayCompose``; what that can't record, this can't wrap.
+    Works with its releases 1.4 and 2, by its ``ReplayCompose``, which must be able to record the transform.
     The probability ``p`` of the transform counts. Its random numbers come from that library: in this process
     seeded as the transform was (``fix_rng_seed`` has no effect), in worker processes for each.
 
@@ -180,7 +180,7 @@ class Albumentations(_Foreign):
         if isinstance(augmentor, type) or not callable(augmentor):
             raise TypeError(f"Albumentations: expected a transform of that library, got {augmentor!r}")
         library = require("albumentations", None)
-        # of a copy: recording changes the transforms, and these are the caller's
+        # of a copy: recording modifies the transforms, and these belong to the caller
         self._recorder = library.ReplayCompose(
             [copy.deepcopy(augmentor)],
             keypoint_params=library.KeypointParams(format="xy", remove_invisible=False),

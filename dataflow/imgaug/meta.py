@@ -43,7 +43,7 @@ class RandomApplyAug(ImageAugmentor):
         self.aug.reset_state()
 
     def get_transform(self, img: Image) -> BaseTransform:
-        """Draw one number, and what the augmentor draws if it is applied."""
+        """Draw one number, and the augmentor's random numbers if it is applied."""
         return self.aug.get_transform(img) if self.rng.rand() < self.prob else NoOpTransform()
 
 
@@ -54,14 +54,14 @@ class RandomChooseAug(ImageAugmentor):
         aug_lists: augmentors, equally probable; or pairs (augmentor, probability).
 
     Raises:
-        TypeError: it is something else.
+        TypeError: ``aug_lists`` has another type.
         ValueError: a probability is out of range, or their sum is not 1 (within 1e-6).
     """
 
     def __init__(self, aug_lists: Sequence[ImageAugmentor] | Sequence[tuple[ImageAugmentor, float]]) -> None:
         entries: list[Any] = list(aug_lists)
         if not entries:
-            raise ValueError("RandomChooseAug: expected one augmentor at least, got none")
+            raise ValueError("RandomChooseAug: expected at least one augmentor, got none")
         self._weighted = isinstance(entries[0], list | tuple)
         if self._weighted:
             self.aug_lists, prob = _split_pairs(entries)
@@ -81,7 +81,7 @@ class RandomChooseAug(ImageAugmentor):
             augmentor.reset_state()
 
     def get_transform(self, img: Image) -> BaseTransform:
-        """Draw which one, and what it draws."""
+        """Draw which augmentor is applied, and then its random numbers."""
         chosen = self.rng.choice(len(self.aug_lists), p=self.prob)
         return self.aug_lists[chosen].get_transform(img)
 
@@ -104,8 +104,8 @@ def _split_pairs(pairs: list[Any]) -> tuple[list[ImageAugmentor], list[float]]:
 class RandomOrderAug(ImageAugmentor):
     """Apply several augmentors in random order.
 
-    All of them draw for the original image, so those that need to know its size should not follow others
-    that may change it.
+    All of them draw for the original image. So do not combine augmentors that depend on the size of the image
+    with others that change it.
 
     Args:
         aug_lists: the augmentors.

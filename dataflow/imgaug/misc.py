@@ -70,7 +70,7 @@ class Resize(ImageAugmentor):
         interp: a ``cv2.INTER_...``.
 
     Raises:
-        RuntimeError: ``shape`` is neither.
+        RuntimeError: ``shape`` is neither a number nor a pair.
     """
 
     def __init__(self, shape: int | Sequence[int], interp: int = INTER_LINEAR) -> None:
@@ -119,8 +119,8 @@ class RandomResize(ImageAugmentor):
         interp: a ``cv2.INTER_...``.
 
     Raises:
-        TypeError: a range is no pair, or the two are not of the same kind.
-        ValueError: the threshold is negative; or it is 0 and ``yrange`` says something else than ``xrange``.
+        TypeError: a range is not a pair, or one has factors and the other pixels.
+        ValueError: the threshold is negative; or it is 0 and ``yrange`` differs from ``xrange``.
     """
 
     def __init__(

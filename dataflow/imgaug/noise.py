@@ -1,4 +1,4 @@
-"""Noise. What is drawn depends on the shape of the image, so a transform fits images of that shape only."""
+"""Noise. The drawn numbers have the shape of the image, so a transform fits images of that shape only."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class FlipTransform(Transform):
 
     def apply_image(self, img: Image) -> Image:
         """Return the image flipped: a new array, or a view for a dtype that OpenCV does not know."""
-        # A copy by OpenCV, because whatever reads a view with negative strides takes 30 times as long
+        # A copy by OpenCV: code that reads a view with negative strides takes 30 times as long
         out = move(opencv().flip, img, int(self.horiz))
         if out is not None:
             return out
@@ -204,7 +204,7 @@ def _is_colour(value: Any) -> bool:
 
 
 class NoOpTransform(Transform):
-    """Does nothing, to anything: every ``apply_...`` returns what it is given."""
+    """Does nothing: every ``apply_...`` returns its argument."""
 
     def apply_box(self, box: ArrayLike) -> Any:
         """Return the boxes themselves."""
@@ -278,7 +278,7 @@ class TransformList(BaseTransform):
     Adding transforms or other lists to it, on either side, makes a new list; ``+=`` extends it in place.
 
     Raises:
-        TypeError: an element is no transform.
+        TypeError: an element is not a transform.
     """
 
     def __init__(self, tfms: list[BaseTransform]) -> None:
@@ -334,7 +334,7 @@ def _members(other: object) -> Iterable[BaseTransform]:
 class LazyTransform(BaseTransform):
     """A transform that is made from the first image it is applied to, and stays the same from then on.
 
-    Anything else than an image before the first image raises ``RuntimeError``.
+    Applying it to coordinates, boxes or label maps before the first image raises ``RuntimeError``.
 
     Args:
         get_transform: takes an image and returns a transform.

@@ -71,7 +71,7 @@ def test_map_image() -> None:
     [
         (lambda: imgaug.RandomApplyAug(len, 0.5), TypeError, "RandomApplyAug: expected an augmentor, got"),
         (lambda: imgaug.RandomApplyAug(imgaug.Identity(), 2), ValueError, "RandomApplyAug: prob"),
-        (lambda: imgaug.RandomChooseAug([]), ValueError, "RandomChooseAug: expected one augmentor at least"),
+        (lambda: imgaug.RandomChooseAug([]), ValueError, "RandomChooseAug: expected at least one augmentor"),
         (lambda: imgaug.RandomChooseAug([len]), TypeError, "RandomChooseAug: expected an augmentor"),
         (lambda: imgaug.RandomChooseAug([(imgaug.Identity(), 0.5)]), ValueError, "probabilities of sum 1"),
         (
