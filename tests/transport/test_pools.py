@@ -8,69 +8,154 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from dataflow._parallel.engines import open_pool
 from dataflow._transport import launch, shared_pool
-from dataflow._transport.connection import DATA, END
 from dataflow._transport.launch import choose_context, pidfd_of
-from dataflow._transport.process_pool import ProcessPool
+from dataflow._transport.pool import NO_VALUE
 from dataflow._transport.shared_pool import RecordLock
-from dataflow._transport.thread_pool import ThreadPool
 from dataflow.base import DataFlowTerminated, WorkerError
 from dataflow.parallel import MultiProcessRunner
-from tests.helpers.parallel import Count, Unsized, nothing_left, wait_until, within
+from dataflow.parallel_map import MultiProcessMapData
+from tests.helpers.parallel import Count, Unsized, identity, nothing_left, wait_until, within
 
 
-def echo(port: Any, code: Any, index: int) -> None:
-    while True:
-        task = port.get()
+def echo(tasks: Any, code: Any, empty: Any) -> Iterator[Any]:
+    """Be a worker: sleep as long as a task says; None is dropped."""
+    for task in tasks:
         if task is None:
-            port.end()
-        elif task[1] is None:
-            port.drop(task[0])
+            yield (), NO_VALUE
+            continue
+        number, value = task
+        if isinstance(value, float):
+            time.sleep(value)
+        yield number, NO_VALUE if value is None else value
+
+
+def pairs(tasks: Any, code: Any, empty: Any) -> Iterator[Any]:
+    """Be a worker that makes pairs, and at the end of a pass perhaps a single."""
+    held: list[Any] = []
+    for task in tasks:
+        held += [task] if task is not None else []
+        if len(held) == 2 or (task is None and held):
+            yield tuple(n for n, _ in held), [v for _, v in held]
+            held = []
         else:
-            time.sleep(task[1])
-            port.put((index, task[1]), task[0])
+            yield (), NO_VALUE
 
 
-def process_pool(n: int) -> Any:
-    return ProcessPool(echo, None, n, name="test", in_flight=10, tasks=True)
+def processes(n: int, job: Any = echo) -> Any:
+    return open_pool("processes", job, None, n, name="test", in_flight=10, tasks=True, start_method="fork")
 
 
-def thread_pool(n: int) -> Any:
-    return ThreadPool(echo, [lambda: None] * n, name="test")
+def threads(n: int, job: Any = echo) -> Any:
+    return open_pool("threads", job, [None] * n, n, name="test", in_flight=10, tasks=True)
 
 
-both = pytest.mark.parametrize("make", [process_pool, thread_pool])
+def this_process(n: int, job: Any = echo) -> Any:
+    return open_pool("processes", job, None, 0, name="test", in_flight=10, tasks=True)
 
 
-def collect(pool: Any, n: int) -> list[Any]:
-    got: list[Any] = []
-    while len(got) < n:
-        for _, kind, number, value in pool.collect():
-            got.append((kind, number, value and value[1]))
-            if len(got) == n:
-                break
+both = pytest.mark.parametrize("make", [processes, threads])
+every_pool = pytest.mark.parametrize("make", [processes, threads, this_process])
+
+
+def submit(pool: Any, number: int, *tasks: Any) -> None:
+    pool.submit(number, deque(map(pool.prepare, tasks)), len(tasks))
+
+
+def collect(pool: Any) -> dict[tuple[int, ...], Any]:
+    """Return by numbers what came of all that was submitted."""
+    got: dict[tuple[int, ...], Any] = {}
+    while pool.pending:
+        for _, numbers, value in pool.collect():
+            assert numbers not in got
+            got[numbers] = value
     return got
 
 
-@both
-def test_tasks_results_drops_and_ends(make: Any) -> None:
+@every_pool
+def test_each_task_is_settled_once_by_its_result_or_by_nothing(make: Any) -> None:
     with nothing_left():
         pool = make(2)
-        pool.submit(5, deque([0, None, 0.01, 0]), 4)
-        got = collect(pool, 4)
-        assert sorted(number for _, number, _ in got) == [5, 6, 7, 8]
-        assert sum(kind == DATA for kind, _, _ in got) == 3
-        pool.submit_end()
-        assert [kind for kind, _, _ in collect(pool, 2)] == [END, END]
+        array = np.arange(10_000)
+        submit(pool, 5, 0.0, None, 0.01, "x", array)
+        assert pool.pending == 5 and not pool.is_at_rest
+        got = collect(pool)
+        assert [got[k,] for k in (5, 6, 7, 8)] == [0.0, NO_VALUE, 0.01, "x"]
+        assert (got[9,] == array).all() and len(got) == 5
+        assert pool.is_at_rest
+        pool.finish()
+        submit(pool, 0, "again")
+        assert collect(pool) == {(0,): "again"}
         pool.close()
+        assert pool.is_closed and not pool.is_running
         with pytest.raises(DataFlowTerminated):
-            collect(pool, 1)
-        del pool
+            list(pool.collect())
+        pool.close()
+        del pool, got
+
+
+@pytest.mark.parametrize("make", [processes, this_process])
+def test_a_result_may_settle_several_tasks(make: Any) -> None:
+    pool = make(1, pairs)
+    for _ in range(2):
+        submit(pool, 0, "a", "b", "c", np.zeros(10_000))
+        submit(pool, 4, "e")
+        pool.finish()
+        got = collect(pool)
+        assert sorted(got) == [(0, 1), (2, 3), (4,)]
+        assert got[0, 1] == ["a", "b"] and got[4,] == ["e"] and got[2, 3][0] == "c"
+    pool.close()
+
+
+@every_pool
+def test_an_iterator_that_is_dropped_loses_nothing(make: Any) -> None:
+    pool = make(2)
+    submit(pool, 0, *range(10))
+    got: list[int] = []
+    while len(got) < 10:
+        for _, (number,), value in pool.collect():
+            assert number == value
+            got.append(number)
+            break
+    assert sorted(got) == list(range(10)) and not pool.pending
+    pool.close()
+
+
+@every_pool
+def test_an_error_ends_the_pool_and_is_remembered(make: Any) -> None:
+    def fail(tasks: Any, code: Any, empty: Any) -> Iterator[Any]:
+        for number, value in tasks:
+            yield number, 1 // value
+
+    pool = make(1, fail)
+    submit(pool, 0, 1, 0, 1)
+    with pytest.raises(ZeroDivisionError):
+        collect(pool)
+    assert pool.is_closed
+    with pytest.raises(RuntimeError, match=r"stopped after an error and can't go on: .*ZeroDivisionError"):
+        list(pool.collect())
+
+
+@both
+def test_it_is_known_which_task_a_worker_is_on(make: Any) -> None:
+    pool = make(2)
+    started = time.monotonic()
+    submit(pool, 70, 0.3, 0.3)
+    wait_until(lambda: all(worker.current() for worker in pool.workers))
+    numbers, since = zip(*(worker.current() for worker in pool.workers), strict=True)
+    assert set(numbers) == {70, 71}
+    assert all(started - 0.01 <= s <= time.monotonic() for s in since)
+    collect(pool)
+    wait_until(lambda: not any(worker.current() for worker in pool.workers))
+    pool.close()
 
 
 @both
@@ -88,19 +173,28 @@ def test_wake_before_and_during_a_wait_and_many_times(make: Any) -> None:
     pool.wake()
 
 
-def test_a_late_call_of_wake_does_not_make_it_spin() -> None:
-    pool = process_pool(1)
-    pool._wake_theirs.write(b"w")  # as if it had been on its way when the last wait ended
-    pool.submit(0, deque([0.5]), 1)
-    before = time.process_time()
-    assert len(collect(pool, 1)) == 1
-    assert time.process_time() - before < 0.2
+@every_pool
+def test_in_a_forked_process_it_says_so(make: Any) -> None:
+    pool = make(1)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            assert not pool.is_running
+            list(pool.collect())
+        except RuntimeError as e:
+            status = "call its reset_state() after the fork" not in str(e)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    submit(pool, 0, 1)
+    assert collect(pool) == {(0,): 1}
     pool.close()
 
 
 def test_workers_are_closed_at_the_end_even_if_nobody_refers_to_the_pool() -> None:
     """As after a Ctrl-C between the start of the workers and its return."""
-    pool = process_pool(2)
+    pool = processes(2)
     pids = [w.process.pid for w in pool.workers]
     del pool
     gc.collect()
@@ -113,7 +207,7 @@ def test_workers_are_closed_at_the_end_even_if_nobody_refers_to_the_pool() -> No
 
 
 def test_a_signal_handler_that_closes_the_pool_while_it_waits() -> None:
-    pool = process_pool(2)
+    pool = processes(2)
     before = signal.signal(signal.SIGUSR1, lambda *args: pool.close())
     try:
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
@@ -125,8 +219,14 @@ def test_a_signal_handler_that_closes_the_pool_while_it_waits() -> None:
 
 
 @pytest.mark.parametrize("close", ["close", "drop"])
-def test_a_closed_pool_keeps_no_shared_memory(close: str) -> None:
-    df = MultiProcessRunner(Count(50, 1_000_000), 10, 1)
+@pytest.mark.parametrize("kind", ["runner", "mapper"])
+def test_a_closed_pool_keeps_no_shared_memory(kind: str, close: str) -> None:
+    source = Count(50, 1_000_000)
+    df: Any = MultiProcessRunner(source, 10, 1)
+    if kind == "mapper":
+        df.close()
+        df = MultiProcessMapData(source, 1, identity, 10, strict=True)
+        df.reset_state()
     for _ in df:
         pass
     del _
@@ -248,7 +348,7 @@ def test_ctrl_c_in_a_thread_that_starts_workers_is_not_lost() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *args: came.append(1))
     try:
-        with launch._sigint_deferred():
+        with launch._signals_held_back():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
             assert not came
