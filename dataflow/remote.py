@@ -35,7 +35,7 @@ __getattr__ = old_names(__name__)
 
 _Key = str | bytes
 _WITH_PORT = ("tcp://", "udp://", "ws://", "wss://")
-_SHOWN = 200  # sends that the average on the progress bar is of
+_SHOWN = 200  # the progress bar averages over this many sends
 
 
 class _Event(Protocol):
@@ -62,8 +62,8 @@ def send_dataflow_zmq(
     nobody receives, or the receiver is slower, the sender waits. A progress bar shows how many datapoints a
     second are sent, and how many seconds one send takes, on average of the last 200.
 
-    It ends when ``stop`` is set, on Ctrl-C, or when the dataflow raises. What was handed over by then is
-    still delivered, if that takes no longer than ``linger``; Ctrl-C once more gives it up.
+    It ends when ``stop`` is set, on Ctrl-C, or when the dataflow raises. Datapoints handed over by then are
+    still delivered, if that takes at most ``linger`` seconds; a second Ctrl-C drops them.
 
     Args:
         df: the dataflow.
@@ -119,7 +119,7 @@ def send_dataflow_zmq(
         delivered = link.close(linger)
         logger.info("send_dataflow_zmq: handed over %d datapoints to %s", sent, addr)
         if not delivered:
-            logger.warning("send_dataflow_zmq: gave up the last of them: not delivered in %g seconds", linger)
+            logger.warning("send_dataflow_zmq: dropped the last ones: not delivered in %g seconds", linger)
     return sent
 
 
@@ -172,13 +172,13 @@ class RemoteDataZMQ(DataFlow[Any]):
 
     The sockets open at the first iteration, and stay open until ``close()``, the end of a ``with`` block, or
     the end of the object: nothing is dropped between two passes. An iterator never ends by itself. Senders
-    may come and go. Datapoints of one sender come in its order, while the connection lasts.
+    may come and go. Datapoints of one sender arrive in the order it sent them, while the connection lasts.
 
     A message that is no datapoint is counted and dropped, and logged the first time for each peer.
 
     Args:
         addr1: a ZeroMQ address such as ``tcp://*:5555`` or ``ipc:///tmp/socket``.
-        addr2: one more, so that there are two ways to come in. They take turns.
+        addr2: a second address to receive from, or None. The two take turns.
         hwm: how many datapoints may wait at this end, for each sender.
         bind: wait at the addresses for senders, instead of connecting to them.
         format: how the datapoints are written, as for ``send_dataflow_zmq``. None takes msgpack and pickle.
@@ -251,7 +251,7 @@ class RemoteDataZMQ(DataFlow[Any]):
                     if message.parts > 1:
                         raise ValueError(f"a message of {message.parts} parts")
                     dp = loads(message.first.buffer)
-                except Exception as e:  # whatever was sent: it is not our error
+                except Exception as e:  # any bytes can arrive, and decoding them may raise anything
                     self._drop(message, e)
                     continue
                 if message.socket == 0:
@@ -298,7 +298,7 @@ class RemoteDataZMQ(DataFlow[Any]):
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle without the sockets: they don't travel."""
+        """Pickle without the sockets, which belong to this process."""
         return vars(self) | {"_link": None, "_closer": None}
 
 
@@ -327,6 +327,6 @@ def _fill(df: Iterable[Any], queue: Any, nr_consumer: int) -> None:
         reset_all([df])
         for item in enumerate(df):
             queue.put(item)
-    finally:  # also after an error, or the consumers would wait for ever
+    finally:  # also after an error: the consumers would wait for ever without it
         for _ in range(nr_consumer):
             queue.put((DIE, None))

@@ -26,14 +26,14 @@ class Curve:
     client_keys: frozenset[bytes] | None = None
 
     def apply(self, socket: Any) -> None:
-        """Have all that goes over a socket, not yet bound or connected, encrypted and authenticated."""
+        """Encrypt and authenticate a socket. Call it before the socket is bound or connected."""
         socket.curve_secretkey = self.secret
         if self.client_keys is None:
             socket.curve_publickey = require("zmq", None).curve_public(self.secret)
             socket.curve_serverkey = self.server
         else:
             socket.curve_server = True
-            # without these, whoever comes while nobody answers for authentication would be let in
+            # without these, clients would be let in unchecked while no authenticator runs
             socket.zap_domain = b"dataflow"
             socket.zap_enforce_domain = True
 
@@ -75,7 +75,7 @@ def curve_of(
 
 
 def _key(key: Any, what: str) -> bytes:
-    """Return a key as bytes. Errors don't show it: it may be secret."""
+    """Return a key as bytes. Error messages don't show it, because it may be secret."""
     if not isinstance(key, str | bytes):
         raise TypeError(f"{what}: expected a key as str or bytes, got {type_in_words(key)}")
     try:

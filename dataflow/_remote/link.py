@@ -23,7 +23,7 @@ _STOP_CHECK = 100  # ms between two looks at a stop event, which can't be waited
 
 
 class Message(NamedTuple):
-    """A message that has come: by which socket, its first part, and how many parts there were."""
+    """A received message: the index of its socket, its first part, and the number of its parts."""
 
     socket: int
     first: Any
@@ -127,7 +127,7 @@ class Link:
     def _whole(self, number: int, frame: Any) -> Message:
         parts, last = 1, frame
         while last.more:
-            last = self._sockets[number].recv(copy=False)  # has come: parts of a message come together
+            last = self._sockets[number].recv(copy=False)  # never blocks: parts arrive together
             parts += 1
         return Message(number, frame, parts)
 
@@ -141,7 +141,7 @@ class Link:
         with self._lock:
             while True:
                 try:
-                    # pyzmq copies it: for messages that it does not copy it runs a thread
+                    # let pyzmq copy the data: without copying it would start a thread
                     out.send(data, self._zmq.NOBLOCK)
                     return True
                 except self._zmq.Again:

@@ -31,7 +31,7 @@ class Watch:
         if allowed is not None:
             self._door = context.socket(self._zmq.REP)
             self._door.linger = 0
-            self._door.bind("inproc://zeromq.zap.01")  # where ZeroMQ asks
+            self._door.bind("inproc://zeromq.zap.01")  # ZeroMQ's authentication requests
         self._thread = threading.Thread(target=self._run, name="remote-watch", daemon=True)
 
     def add(self, socket: Any, address: str) -> None:
@@ -77,7 +77,7 @@ class Watch:
             self.close()
 
     def _answer(self) -> str:
-        """Answer whether a client may come in; return what there is to say."""
+        """Tell ZeroMQ whether a client may connect; return a text to log, or an empty one."""
         version, request, _, address, _, _, key, *_ = self._door.recv_multipart()
         name = require("zmq.utils.z85", None).encode(key)
         welcome = name in self._allowed
@@ -88,17 +88,17 @@ class Watch:
         return f"refused {address.decode()}: its public key {name.decode()} is not one of client_keys"
 
     def _hear(self, report: Any) -> str:
-        """Read a report; return what there is to say."""
+        """Read the report of a socket; return a text to log, or an empty one."""
         zmq = self._zmq
         event = require("zmq.utils.monitor", None).parse_monitor_message(report.recv_multipart())
         address = self._reports[report]
         if event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             if self._door is not None:
-                return ""  # it was us, and _answer said so
+                return ""  # this end refused it, and _answer has logged that
             text = f"{address}: refused us: our public key is not one of its client_keys"
         elif event["value"] == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             text = f"{address}: one end encrypts and the other does not: no connection"
-        else:  # a client with a wrong key of the server hears no more than that
+        else:  # a client that has a wrong server key is told nothing more precise
             return f"{address}: a handshake failed: wrong keys, or the other end is no dataflow"
         self._on_refused(text)
         return text

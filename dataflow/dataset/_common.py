@@ -1,4 +1,4 @@
-"""What the data sets share."""
+"""Helpers that several data sets use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..base import RNGDataFlow
 
 
 def check_split(owner: object, name: str, names: Sequence[str]) -> None:
-    """Raise ValueError if ``name`` is none of the names of the splits."""
+    """Raise ValueError unless ``name`` is one of ``names``, the splits of a data set."""
     if name not in names:
         raise ValueError(f"{type(owner).__name__}: unknown split {name!r}, expected one of {list(names)}")
 
@@ -69,7 +69,7 @@ def load_mat(path: str, *names: str) -> dict[str, Any]:
         content: dict[str, Any] = require("scipy.io", "dataset").loadmat(path, variable_names=names)
     except (ImportError, FileNotFoundError):
         raise
-    except Exception as e:  # scipy raises whatever it stumbles over
+    except Exception as e:  # scipy raises many types for a damaged file
         raise ValueError(f"{path!r} is not a readable MATLAB file: {e}; delete it to fetch it again") from e
     missing = [name for name in names if name not in content]
     if missing:

@@ -113,7 +113,7 @@ def _unpack(archive: str, directory: str, content: str) -> None:
 
 
 def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -> None:
-    """Unpack a file or folder. Without links there is no way out of the directory but by name."""
+    """Unpack a file or folder. Without links, only a member's name could lead out of the directory."""
     root = os.path.realpath(directory)
     path = os.path.realpath(os.path.join(root, member.name))
     if path != root and not path.startswith(root + os.sep):

@@ -30,7 +30,7 @@ _STRUCTURES = ("original", "train")
 
 
 class ILSVRCMeta:
-    """What is known of the ILSVRC12 images: classes, lists of files, the mean.
+    """The metadata of the ILSVRC12 images: classes, lists of files, and the mean image.
 
     Args:
         dir: where the metadata is, or goes; by default ``get_dataset_path("ilsvrc_metadata")``.

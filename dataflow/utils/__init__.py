@@ -1,4 +1,4 @@
-"""Helpers that know no dataflow. Submodules that are not named here are to be imported explicitly."""
+"""Helpers that do not depend on dataflows. Import submodules that are not named here explicitly."""
 
 from __future__ import annotations
 

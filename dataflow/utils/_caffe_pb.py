@@ -1,4 +1,4 @@
-"""The two messages of Caffe that matter, read from protobuf's wire format without protobuf."""
+"""Read Caffe's messages Datum and BlobProto from protobuf's wire format, without protobuf."""
 
 from __future__ import annotations
 

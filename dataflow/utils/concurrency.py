@@ -36,7 +36,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class DIE:
-    """Put into a queue, this class says that nothing more will come."""
+    """End marker: put into a queue, this class says that no more items follow."""
 
 
 class StoppableThread(threading.Thread):
@@ -106,7 +106,7 @@ class LoopThread(StoppableThread):
         self._running.set()
 
     def pause(self) -> None:
-        """Let it rest after the current call, until ``resume()``.
+        """Pause the thread after the current call, until ``resume()``.
 
         Raises:
             RuntimeError: it is not pausable.
@@ -143,7 +143,7 @@ def is_main_thread() -> bool:
 
 
 def ensure_proc_terminate(proc: BaseProcess | Iterable[BaseProcess]) -> None:
-    """Have processes terminated and joined when this program exits, if they still live.
+    """Terminate and join processes when this program exits, if they are still alive.
 
     Args:
         proc: a ``multiprocessing.Process`` or several.
@@ -220,7 +220,7 @@ def enable_death_signal(_warn: bool = True) -> None:
         error = os.strerror(ctypes.get_errno())
         raise OSError(f"enable_death_signal: prctl(PR_SET_PDEATHSIG) failed: {error}")
     parent = mp.parent_process()
-    if parent is not None and not parent.is_alive():  # it ended before the kernel knew
+    if parent is not None and not parent.is_alive():  # the parent ended before the signal was set up
         os.kill(os.getpid(), signal.SIGHUP)
 
 
@@ -254,7 +254,7 @@ def subproc_call(cmd: str | Sequence[str], timeout: float | None = None) -> tupl
 
 
 class OrderedContainer:
-    """Takes (rank, value) in any order and gives them in the order start, start + 1, ...
+    """Accepts (rank, value) pairs in any order and returns them in the order start, start + 1, ...
 
     Args:
         start: the first rank.

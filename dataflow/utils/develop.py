@@ -1,4 +1,4 @@
-"""For those who write libraries: deprecation, stand-ins for what is missing, lazy modules."""
+"""Helpers for writing libraries: deprecation, placeholders for missing dependencies, lazy modules."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def log_deprecated(
     """Log a warning that something is deprecated.
 
     Args:
-        name: what is.
+        name: the name of the deprecated thing.
         text: why, and what to use instead.
         eos: the day from which on it may be gone, as ``YYYY-MM-DD``.
         max_num_warnings: at most so many for the same text.

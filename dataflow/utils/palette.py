@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["PALETTE_RGB"]
 
-_GOLDEN = 0.618033988749895  # steps of this fraction never come back near an earlier hue soon
+_GOLDEN = 0.618033988749895  # hues at steps of this fraction of the circle stay far apart for long
 
 
 def _palette(n: int) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ def timed_operation(msg: str, log_start: bool = False) -> Iterator[None]:
     """Log how long a ``with`` block took, or that it failed.
 
     Args:
-        msg: what it does, e.g. ``"load the data"``.
+        msg: the name of the operation, e.g. ``"load the data"``.
         log_start: log a line at the start as well.
 
     Raises:
