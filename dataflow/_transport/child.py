@@ -19,8 +19,8 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from multiprocessing import get_all_start_methods, reduction
 from multiprocessing import process as mp_process
-from multiprocessing import reduction
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -118,7 +118,10 @@ class _Running:
         data = io.BytesIO()
         context.set_spawning_popen(self)  # type: ignore[arg-type]
         try:
-            reduction.dump(spawn.get_preparation_data(process._name), data)  # type: ignore[attr-defined]
+            preparation = spawn.get_preparation_data(process._name)  # type: ignore[attr-defined]
+            if preparation.get("start_method") not in get_all_start_methods():
+                preparation["start_method"] = self.method  # not one that joblib has in its own workers
+            reduction.dump(preparation, data)
             reduction.dump(process, data)
         finally:
             context.set_spawning_popen(None)
