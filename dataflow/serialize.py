@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 from ._flows.map import MapData
 from ._storage.disk_cache import DiskCacheData, write_index
@@ -87,33 +87,39 @@ class LMDBSerializer:
 class NumpySerializer:
     """Store a dataflow in one npz file.
 
-    All datapoints together must fit into memory. This is slower than the other formats. The file holds no
-    pickles.
+    All datapoints together must fit into memory. This is slower than the other formats. The original can
+    read the file, too, unless it holds what only this library can store.
     """
 
     @staticmethod
-    def save(df: Iterable[Any], path: str) -> None:
+    def save(df: Iterable[Any], path: str | os.PathLike[str] | IO[bytes]) -> None:
         """Reset a dataflow and store one pass of it.
 
         Args:
             df: the dataflow.
-            path: the file to make; ``.npz`` is added if it is missing.
+            path: the file to make or to replace; ``.npz`` is added if it is missing. Or a file that is open
+                for writing bytes.
 
         Raises:
-            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
+            FileExistsError: ``path`` is no file. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
         """
+        if not isinstance(path, str | os.PathLike):
+            write_npz(path, Source(df, str(getattr(path, "name", "npz"))).encoded())
+            return
         path = os.fspath(path)
         path = path if path.endswith(".npz") else path + ".npz"
         write_npz(path, Source(df, path).encoded())
 
     @staticmethod
-    def load(path: str, shuffle: bool = True, *, allow_pickle: bool | None = None) -> DataFromList:
+    def load(
+        path: str | os.PathLike[str] | IO[bytes], shuffle: bool = True, *, allow_pickle: bool | None = None
+    ) -> DataFromList:
         """Load the stored datapoints into memory, and return a dataflow of them.
 
         Args:
-            path: the file, written by this or any earlier release.
+            path: the file, written by this or any earlier release; or a file that is open for reading bytes.
             shuffle: whether each pass has a new random order.
             allow_pickle: see ``utils.serialize.loads``.
 
@@ -121,7 +127,9 @@ class NumpySerializer:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, or was not written by this class.
         """
-        return DataFromList(read_npz(path, allow_pickle), shuffle=shuffle)
+        return DataFromList(
+            read_npz(path if hasattr(path, "read") else os.fspath(path), allow_pickle), shuffle=shuffle
+        )
 
 
 class TFRecordSerializer:
@@ -137,11 +145,11 @@ class TFRecordSerializer:
 
         Args:
             df: the dataflow.
-            path: the file to make.
+            path: the file to make or to replace.
             compression: ``"gzip"`` or ``"none"``. Default: gzip if ``path`` ends in ``.gz``.
 
         Raises:
-            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
+            FileExistsError: ``path`` is no file. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
             ImportError: google-crc32c is missing.
@@ -189,11 +197,11 @@ class HDF5Serializer:
         Args:
             df: the dataflow. Its datapoints are lists or tuples with one component for each path, or dicts
                 whose keys are the paths.
-            path: the file to make.
+            path: the file to make or to replace.
             data_paths: the path of each component, such as ``["images", "labels"]``.
 
         Raises:
-            FileExistsError: ``path`` exists already. ``df`` is not touched in that case.
+            FileExistsError: ``path`` is no file. ``df`` is not touched in that case.
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError, ValueError: a datapoint does not fit; its index and path are named.
         """

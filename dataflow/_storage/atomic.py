@@ -11,14 +11,18 @@ from contextlib import contextmanager, suppress
 __all__ = ["new_directory", "new_file", "refuse_existing"]
 
 
-def refuse_existing(path: str) -> None:
+def refuse_existing(path: str, *, but_files: bool = False) -> None:
     """Check that a file can be made at ``path``.
+
+    Args:
+        path: the path.
+        but_files: whether a plain file may be there.
 
     Raises:
         FileExistsError: something is there.
         FileNotFoundError: the directory it would be in is not.
     """
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not (but_files and os.path.isfile(path)):
         raise FileExistsError(f"{path} exists already. Remove it first, or save to another path")
     parent = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(parent):
@@ -26,22 +30,30 @@ def refuse_existing(path: str) -> None:
 
 
 @contextmanager
-def new_file(path: str) -> Iterator[str]:
+def new_file(path: str, *, replace: bool = False) -> Iterator[str]:
     """Give the block a hidden path beside ``path`` to write and close a file at.
 
     When the block ends the file is on disk, and then becomes ``path``. If it raises, the file is removed. If
     the process dies, what remains is called ``.NAME.XXXXXXXX.partial``.
 
+    Args:
+        path: the file to make. Where it is a symbolic link, the file that it leads to.
+        replace: whether to replace a file that is there. It stays as it is until the new one is complete.
+
     Raises:
-        FileExistsError: something is at ``path``, before or after the block.
+        FileExistsError: something is at ``path``, before or after the block, that is not to be replaced.
     """
-    refuse_existing(path)
-    path = os.path.abspath(path)
+    refuse_existing(path, but_files=replace)
+    path = os.path.realpath(path) if replace else os.path.abspath(path)
     partial = _partial_path(path)
     try:
         yield partial
         _sync(partial)
-        _publish(partial, path)
+        if replace and os.path.isfile(path):
+            shutil.copymode(path, partial)
+            os.replace(partial, path)
+        else:
+            _publish(partial, path)
         _sync_directory(os.path.dirname(path))
     finally:
         with suppress(FileNotFoundError):

@@ -18,7 +18,7 @@ from .reading import order_of_pass
 __all__ = ["BYTES_MARK", "PATHS_MARK", "HDF5Data", "dataset_paths"]
 
 BYTES_MARK = "dataflow_bytes"
-"""Attribute of a dataset of variable-length uint8 whose rows are bytes."""
+"""Attribute of a dataset of variable-length uint8 or strings whose rows are bytes."""
 PATHS_MARK = "dataflow_paths"
 """Attribute of a file: the paths of the components, in order."""
 
@@ -62,6 +62,7 @@ class HDF5Data(RNGDataFlow[list[Any]]):
         self.shuffle = shuffle
         self.buffer_bytes = whole_number(buffer_bytes, 1, "HDF5Data: buffer_bytes")
         self._memory: list[Any] | None = None
+        self._is_shared = False  # whether a program works on _memory
         if not self.data_paths:
             raise ValueError("HDF5Data: data_paths: expected at least one path")
         with self._columns() as columns:
@@ -78,11 +79,11 @@ class HDF5Data(RNGDataFlow[list[Any]]):
 
     def __iter__(self) -> Iterator[list[Any]]:
         """Yield lists with a row of each dataset: a writable array, or a NumPy scalar."""
-        if not self.shuffle:
+        if self._memory is None and not self.shuffle:
             return self._in_order()
-        if self._size * self._row_bytes <= self.buffer_bytes:
-            return self._all_shuffled()
-        return self._blocks_shuffled()
+        if self._memory is None and self._size * self._row_bytes > self.buffer_bytes:
+            return self._blocks_shuffled()
+        return self._from_memory()
 
     def _in_order(self) -> Iterator[list[Any]]:
         few = self._block <= _FEW_ROWS
@@ -91,13 +92,27 @@ class HDF5Data(RNGDataFlow[list[Any]]):
                 for row in zip(*(column.read(begin, begin + self._block) for column in columns), strict=True):
                     yield list(row) if few else [_own(value) for value in row]
 
-    def _all_shuffled(self) -> Iterator[list[Any]]:
+    def _read_all(self) -> list[Any]:
         if self._memory is None:
             with self._columns() as columns:
                 self._memory = [column.read(0, self._size) for column in columns]
-        memory = self._memory
-        for k in order_of_pass(self._size, self.rng):
+        return self._memory
+
+    def _from_memory(self) -> Iterator[list[Any]]:
+        memory = self._read_all()
+        for k in order_of_pass(self._size, self.rng) if self.shuffle else range(self._size):
             yield [_own(values[k]) for values in memory]
+
+    @property
+    def dps(self) -> list[Any]:
+        """All rows of each dataset, in memory. Passes read them there, once a program has looked at them."""
+        self._is_shared = True
+        return self._read_all()
+
+    @dps.setter
+    def dps(self, columns: Sequence[Any]) -> None:
+        self._memory, self._is_shared = list(columns), True
+        self._size = min(map(len, self._memory))
 
     def _blocks_shuffled(self) -> Iterator[list[Any]]:
         starts = self.rng.permutation(range(0, self._size, self._block))
@@ -122,8 +137,8 @@ class HDF5Data(RNGDataFlow[list[Any]]):
             yield [_Column(self.filename, file, path) for path in self.data_paths]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what was read: a copy in another process reads for itself."""
-        return {**self.__dict__, "_memory": None}
+        """Leave out what was read, unless a program may have changed it: a copy reads for itself."""
+        return {**self.__dict__, "_memory": self._memory if self._is_shared else None}
 
 
 def _own(value: Any) -> Any:
@@ -177,12 +192,13 @@ class _Column:
         self.chunk_rows: int = dataset.chunks[0] if dataset.chunks else 1
         self._dataset = dataset
         self._is_bytes = BYTES_MARK in dataset.attrs
-        self._is_text = h5py.check_string_dtype(dataset.dtype) is not None and dataset.dtype.kind == "O"
+        self._is_string = h5py.check_string_dtype(dataset.dtype) is not None and dataset.dtype.kind == "O"
 
     def read(self, begin: int, end: int) -> Any:
         """Return rows, as an array or a list."""
-        if self._is_text:
-            return self._dataset.asstr()[begin:end].tolist()
+        if self._is_string:
+            strings = self._dataset if self._is_bytes else self._dataset.asstr()
+            return strings[begin:end].tolist()
         values = self._dataset[begin:end]
         return [value.tobytes() for value in values] if self._is_bytes else values
 

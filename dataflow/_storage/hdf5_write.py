@@ -30,7 +30,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
         data_paths: the path of each component.
 
     Raises:
-        FileExistsError: there is something at ``path``.
+        FileExistsError: there is something at ``path`` that is no file.
         TypeError, ValueError: ``data_paths`` are no distinct paths; or a datapoint does not fit: its index
             and path are named.
     """
@@ -41,7 +41,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
     if not data_paths or len(set(data_paths)) < len(data_paths):
         raise ValueError(f"data_paths: expected distinct paths, got {data_paths}")
     source = Source(df, path)
-    with new_file(path) as partial, _Sink(partial) as sink, h5py.File(sink, "w") as file:
+    with new_file(path, replace=True) as partial, _Sink(partial) as sink, h5py.File(sink, "w") as file:
         file.attrs[PATHS_MARK] = data_paths
         columns = [_Column(file, data_path, source.length) for data_path in data_paths]
         pending = 0
@@ -128,13 +128,16 @@ class _Column:
         self._type: Any = None  # str, bytes or a dtype
         self._shape: tuple[int, ...] = ()
         self._rows: list[Any] = []
+        self._is_binary = False  # whether bytes are stored as uint8: HDF5's strings end at a null
 
     def add(self, value: Any) -> int:
         """Take a value, and return how many bytes it is."""
         if isinstance(value, str | bytes):
             kind: Any = str if isinstance(value, str) else bytes
-            row: Any = value if isinstance(value, str) else np.frombuffer(value, np.uint8)
+            row: Any = value
             size = len(value)
+            if kind is bytes and b"\0" in value and not self._is_binary:
+                self._make_binary()
         else:
             # of their own: the source may use its arrays again
             row = np.array(value, dtype=np.int64) if type(value) is int else np.array(value)
@@ -164,7 +167,8 @@ class _Column:
 
     def _create(self, kind: Any, shape: tuple[int, ...]) -> None:
         h5py = require("h5py", None)
-        dtype = {str: h5py.string_dtype(), bytes: h5py.vlen_dtype(np.uint8)}.get(kind, kind)
+        of_bytes = h5py.vlen_dtype(np.uint8 if self._is_binary else bytes)
+        dtype = {str: h5py.string_dtype(), bytes: of_bytes}.get(kind, kind)
         row_bytes = max(1, np.dtype(dtype).itemsize * math.prod(shape))
         rows = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // row_bytes, self._expected or _CHUNK_ROWS))
         self._dataset = self._file.create_dataset(
@@ -178,6 +182,14 @@ class _Column:
             self._dataset.attrs[BYTES_MARK] = True
         self._type, self._shape = kind, shape
 
+    def _make_binary(self) -> None:
+        """Store bytes in a form that any bytes fit, which others read as arrays of uint8."""
+        self._is_binary = True
+        if self._dataset is not None:
+            self._rows = [*self._dataset[:].tolist(), *self._rows]
+            del self._file[self.path]
+            self._create(bytes, ())
+
     def flush(self) -> None:
         """Write the values taken so far."""
         if self._dataset is None:
@@ -186,19 +198,19 @@ class _Column:
             return
         begin = len(self._dataset)
         self._dataset.resize(begin + len(self._rows), axis=0)
-        if self._type is bytes:
-            self._write_bytes(begin)
-        elif self._type is str:
+        if self._type is bytes and self._is_binary:
+            self._write_binary(begin)
+        elif self._type in (str, bytes):
             self._dataset[begin:] = self._rows
         elif math.prod(self._shape):
             self._dataset[begin:] = np.stack(self._rows)
         self._rows.clear()
 
-    def _write_bytes(self, begin: int) -> None:
+    def _write_binary(self, begin: int) -> None:
         h5s = require("h5py.h5s", None)
         values = np.empty(len(self._rows), self._dataset.dtype)
         for i, row in enumerate(self._rows):
-            values[i] = row
+            values[i] = np.frombuffer(row, np.uint8)
         # by the low-level call: the other takes rows of equal lengths for a matrix, and refuses it
         space = self._dataset.id.get_space()
         space.select_hyperslab((begin,), (len(values),))

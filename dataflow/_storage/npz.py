@@ -1,17 +1,19 @@
-"""A whole dataflow in one npz file, without pickle.
+"""A whole dataflow in one npz file.
 
-The file has three arrays: ``datapoints``, all datapoints in the encoding of ``utils.serialize``, one after
-the other;
-``ends``, where each one ends; ``version``, 1. Earlier releases stored a pickled object array called
-``buffer``.
+The file has one array of objects, ``buffer``, with an item for each datapoint. The original reads and writes
+this form, too. NumPy pickles such arrays; ``utils._unpickle`` reads plain data only and executes nothing.
+
+Where that would not give the datapoints back, there are three arrays instead: ``datapoints``, all datapoints
+in the encoding of ``utils.serialize``, one after the other; ``ends``, where each one ends; ``version``, 1.
 """
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,28 +26,67 @@ from .reading import error_at
 __all__ = ["npz_encoding", "read_npz", "write_npz"]
 
 
-def write_npz(path: str, values: Iterable[bytes]) -> None:
+def write_npz(target: str | IO[bytes], values: Iterable[bytes]) -> None:
     """Write encoded datapoints.
 
+    Args:
+        target: the file to make, or replace; or a file that is open for writing.
+        values: the datapoints.
+
     Raises:
-        FileExistsError: there is something at ``path``.
+        FileExistsError: there is something at ``target`` that is no file.
     """
-    with new_file(path) as partial:
-        data = bytearray()
-        ends = []
-        for value in values:
-            data += value
-            ends.append(len(data))
-        with open(partial, "wb") as f:  # a file, since NumPy would add .npz to a name
-            np.savez_compressed(
-                f,
-                datapoints=np.frombuffer(data, np.uint8),
-                ends=np.array(ends, np.int64),
-                version=np.int64(1),
-            )
+    if not isinstance(target, str):
+        _write(target, values)
+        return
+    with new_file(target, replace=True) as partial, open(partial, "wb") as f:
+        _write(f, values)
 
 
-def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
+def _write(f: IO[bytes], values: Iterable[bytes]) -> None:
+    data = bytearray()
+    ends = []
+    for value in values:
+        data += value
+        ends.append(len(data))
+    pickled = _pickled(data, ends)
+    if pickled is not None:
+        header = {"descr": "|O", "fortran_order": False, "shape": (len(ends),)}
+        with (
+            zipfile.ZipFile(f, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("buffer.npy", "w", force_zip64=True) as member,
+        ):
+            np.lib.format.write_array_header_1_0(member, header)
+            member.write(pickled)
+        return
+    np.savez_compressed(
+        f,
+        datapoints=np.frombuffer(data, np.uint8),
+        ends=np.array(ends, np.int64),
+        version=np.int64(1),
+    )
+
+
+def _pickled(data: bytearray, ends: list[int]) -> bytes | None:
+    """Return the datapoints as NumPy pickles an array of them; None if reading would not give them back."""
+    buffer = np.empty(len(ends), object)
+    decode = decoder(allow_pickle=True)  # we have just written them
+    begin = 0
+    for i, end in enumerate(ends):
+        value = decode(memoryview(data)[begin:end])
+        buffer[i] = value
+        if type(buffer[i]) is not type(value):  # an array without dimensions was unpacked
+            return None
+        begin = end
+    try:
+        pickled = pickle.dumps(buffer, 4)
+        loads_pickle(pickled, allow_pickle=False)
+    except Exception:  # a class of the user's may raise anything
+        return None
+    return pickled
+
+
+def read_npz(path: str | IO[bytes], allow_pickle: bool | None = None) -> list[Any]:
     """Return the datapoints of a file of this or any earlier release.
 
     Raises:
@@ -64,7 +105,7 @@ def read_npz(path: str, allow_pickle: bool | None = None) -> list[Any]:
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no npz file {path}") from None
     except ValueError as e:
-        raise error_at(path, e) from e
+        raise error_at(str(path), e) from e
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as e:
         raise ValueError(f"{path} can't be read as an npz file: {e}") from e
     raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")

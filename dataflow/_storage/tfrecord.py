@@ -48,13 +48,13 @@ def write_records(path: str, payloads: Iterable[bytes], compression: str | None)
 
     Raises:
         ValueError: an unknown compression.
-        FileExistsError: there is something at ``path``.
+        FileExistsError: there is something at ``path`` that is no file.
     """
     if compression not in (None, "none", "gzip"):
         raise ValueError(f"compression: expected 'gzip', 'none' or None, got {compression!r}")
     crc32c = _crc32c()
     zipped = compression == "gzip" or (compression is None and os.fspath(path).endswith(".gz"))
-    with new_file(path) as partial, (gzip.open if zipped else open)(partial, "wb") as f:
+    with new_file(path, replace=True) as partial, (gzip.open if zipped else open)(partial, "wb") as f:
         for payload in payloads:
             length = struct.pack("<Q", len(payload))
             f.write(length + _CHECKSUM.pack(_mask(crc32c(length))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,3 +191,39 @@ class TestHDF5Serializer:
         HDF5Serializer.save([[np.zeros((0, 2)), b""]] * 3, str(tmp_path / "x"), ["a", "b"])
         found = list(HDF5Serializer.load(str(tmp_path / "x"), ["a", "b"]))
         assert [(a.shape, b) for a, b in found] == [((0, 2), b"")] * 3
+
+
+class TestBytes:
+    def save(self, values: list[bytes], tmp_path: Path) -> str:
+        path = str(tmp_path / "b.h5")
+        HDF5Serializer.save(DataFromList([[v] for v in values], shuffle=False), path, ["x"])
+        return path
+
+    def test_without_nulls_others_read_them_as_bytes(self, tmp_path: Path) -> None:
+        values = [b"abc", b"", b"\xff\xd8"]
+        path = self.save(values, tmp_path)
+        with h5py.File(path) as f:
+            assert f["x"][:].tolist() == values
+        assert [dp[0] for dp in HDF5Data(path, ["x"], shuffle=False)] == values
+
+    @pytest.mark.parametrize("pending", [1, 1 << 20])
+    def test_a_null_that_comes_late(
+        self, pending: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dataflow._storage.hdf5_write._PENDING_BYTES", pending)
+        values = [b"abc", b"de", b"f\0", b"", b"g"]
+        path = self.save(values, tmp_path)
+        assert [dp[0] for dp in HDF5Data(path, ["x"], shuffle=False)] == values
+
+
+class TestDatasetsInMemory:
+    @pytest.mark.parametrize("shuffle", [True, False])
+    def test_are_the_columns_and_can_be_changed(self, shuffle: bool, hdf5: str) -> None:
+        ds = HDF5Data(hdf5, ["images", "deep/labels"], shuffle=shuffle)
+        expected = sorted((image.tolist(), label) for image, label in ds)
+        assert [len(column) for column in ds.dps] == [37, 37]
+        assert sorted((image.tolist(), label) for image, label in ds) == expected
+        ds.dps[0][:] = 7
+        assert all((image == 7).all() for image, _ in pickle.loads(pickle.dumps(ds)))
+        ds.dps = [column[:5] for column in ds.dps]
+        assert len(ds) == len(list(ds)) == 5

@@ -23,14 +23,44 @@ from tests.helpers.storage import (
 
 
 class TestNumpySerializer:
-    def test_no_pickle_inside(self, tmp_path: Path) -> None:
-        NumpySerializer.save(DataFromList(DATAPOINTS), str(tmp_path / "x"))  # the suffix is added
+    def test_as_the_original_reads_it(self, tmp_path: Path) -> None:
+        NumpySerializer.save(DataFromList(DATAPOINTS, shuffle=False), str(tmp_path / "x"))  # adds the suffix
+        with np.load(tmp_path / "x.npz", allow_pickle=True) as arrays:
+            assert same(list(arrays["buffer"]), DATAPOINTS)
+
+    def test_what_the_original_could_not_read_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("dataflow._storage.npz._pickled", lambda *_: None)
+        NumpySerializer.save(DataFromList(DATAPOINTS, shuffle=False), str(tmp_path / "x"))
+        assert same(list(NumpySerializer.load(str(tmp_path / "x.npz"), shuffle=False)), DATAPOINTS)
         with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
             assert {name: arrays[name].dtype.kind for name in arrays} == {
                 "datapoints": "u",
                 "ends": "i",
                 "version": "i",
             }
+
+    def test_open_files(self, tmp_path: Path) -> None:
+        memory = io.BytesIO()
+        NumpySerializer.save(DataFromList(DATAPOINTS, shuffle=False), memory)
+        assert same(list(NumpySerializer.load(memory, shuffle=False)), DATAPOINTS)
+        with (tmp_path / "x.npz").open("wb") as f:
+            NumpySerializer.save(DataFromList(DATAPOINTS, shuffle=False), f)
+        with (tmp_path / "x.npz").open("rb") as f:
+            assert same(list(NumpySerializer.load(f, shuffle=False)), DATAPOINTS)
+        assert same(list(NumpySerializer.load(tmp_path / "x.npz", shuffle=False)), DATAPOINTS)
+
+    def test_a_source_that_fills_its_array_again(self, tmp_path: Path) -> None:
+        array = np.zeros(1)
+
+        def numbers() -> Any:
+            for i in range(3):
+                array[0] = i
+                yield [array]
+
+        NumpySerializer.save(numbers(), str(tmp_path / "x"))
+        assert [dp[0].item() for dp in NumpySerializer.load(str(tmp_path / "x.npz"), False)] == [0, 1, 2]
 
     @pytest.mark.parametrize(
         "data",
