@@ -127,9 +127,8 @@ class NumpySerializer:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, or was not written by this class.
         """
-        return DataFromList(
-            read_npz(path if hasattr(path, "read") else os.fspath(path), allow_pickle), shuffle=shuffle
-        )
+        file = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+        return DataFromList(read_npz(file, allow_pickle), shuffle=shuffle)
 
 
 class TFRecordSerializer:

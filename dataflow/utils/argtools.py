@@ -33,13 +33,13 @@ _logged: set[tuple[str, str]] = set()
 
 
 def map_arg(**maps: Callable[[Any], Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Return a decorator that applies a function to an argument before the call, default or not.
+    """Return a decorator that applies a function to an argument before the call, if it is given.
 
     >>> @map_arg(size=shape2d)
-    ... def area(size=10):
+    ... def area(size=(1, 1)):
     ...     return size[0] * size[1]
     >>> area(3), area(size=[2, 5]), area()
-    (9, 10, 100)
+    (9, 10, 1)
 
     Args:
         **maps: argument name -> function of the value.
@@ -57,9 +57,8 @@ def map_arg(**maps: Callable[[Any], Any]) -> Callable[[Callable[..., R]], Callab
         @functools.wraps(func)
         def wrapper(*args: Any, **kwargs: Any) -> R:
             bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            for name, mapping in maps.items():
-                bound.arguments[name] = mapping(bound.arguments[name])
+            for name in maps.keys() & bound.arguments.keys():
+                bound.arguments[name] = maps[name](bound.arguments[name])
             return func(*bound.args, **bound.kwargs)
 
         return wrapper

@@ -9,7 +9,6 @@ import importlib
 import multiprocessing as mp
 import os
 import queue
-import shlex
 import signal
 import subprocess
 import sys
@@ -228,29 +227,47 @@ def subproc_call(cmd: str | Sequence[str], timeout: float | None = None) -> tupl
     """Run a command and return what it printed. Failures are logged, not raised.
 
     Args:
-        cmd: the program and its arguments. A string is split as a shell would, but no shell runs: no
-            pipes, redirections or variables.
-        timeout: seconds after which it is killed.
+        cmd: a string for the shell; or a list of a program and its arguments, which are run without one.
+        timeout: seconds after which it is killed, and on POSIX what it has started.
 
     Returns:
         The bytes of stdout and stderr together, and the exit status: -1 after a timeout, -2 if it could
         not be run.
     """
-    args = shlex.split(cmd) if isinstance(cmd, str) else list(cmd)
     try:
-        done = subprocess.run(
-            args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
+        process = subprocess.Popen(
+            cmd if isinstance(cmd, str) else list(cmd),
+            shell=isinstance(cmd, str),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as e:
-        logger.warning("Command %r timed out after %s seconds", cmd, timeout, stacklevel=2)
-        return e.output or b"", -1
     except (OSError, ValueError) as e:
         logger.warning("Command %r could not be run: %s", cmd, e, stacklevel=2)
         return b"", -2
-    if done.returncode != 0:
-        logger.warning("Command %r failed with status %d", cmd, done.returncode, stacklevel=2)
-        logger.warning("%s", done.stdout.decode(errors="replace"), stacklevel=2)
-    return done.stdout, done.returncode
+    with process:
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            output, _ = process.communicate()
+            logger.warning("Command %r timed out after %s seconds", cmd, timeout, stacklevel=2)
+            return output, -1
+        except BaseException:  # Ctrl-C does not reach it: it has a session of its own
+            _kill_group(process)
+            raise
+    if process.returncode != 0:
+        logger.warning("Command %r failed with status %d", cmd, process.returncode, stacklevel=2)
+        logger.warning("%s", output.decode(errors="replace"), stacklevel=2)
+    return output, process.returncode
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and all processes of its group."""
+    if hasattr(os, "killpg") and process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 class OrderedContainer:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import AbstractContextManager
 
 from .._compat.renamed import warn_renamed
 from . import logger
+from .utils import change_env
 
-__all__ = ["get_nr_gpu", "get_num_gpu"]
+__all__ = ["change_gpu", "get_nr_gpu", "get_num_gpu"]
+
+
+def change_gpu(val: object) -> AbstractContextManager[None]:
+    """Return a context manager in which this process and its children see other GPUs.
+
+    Args:
+        val: what ``CUDA_VISIBLE_DEVICES`` is set to, such as 0 or ``"0,1"``; None unsets it.
+    """
+    return change_env("CUDA_VISIBLE_DEVICES", None if val is None else str(val))
 
 
 def get_num_gpu() -> int:

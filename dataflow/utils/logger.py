@@ -102,37 +102,42 @@ def _ready() -> logging.Logger:
     return _logger
 
 
-def debug(msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+def _deeper(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with a ``stacklevel`` that leads past the function of this module."""
+    return {**kwargs, "stacklevel": kwargs.get("stacklevel", 1) + 1}
+
+
+def debug(msg: object, *args: object, **kwargs: Any) -> None:
     """Log ``msg % args`` at level DEBUG. Arguments are those of ``logging.Logger.debug``."""
-    _ready().debug(msg, *args, stacklevel=stacklevel + 1, **kwargs)
+    _ready().debug(msg, *args, **_deeper(kwargs))
 
 
-def info(msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+def info(msg: object, *args: object, **kwargs: Any) -> None:
     """Log ``msg % args`` at level INFO."""
-    _ready().info(msg, *args, stacklevel=stacklevel + 1, **kwargs)
+    _ready().info(msg, *args, **_deeper(kwargs))
 
 
-def warning(msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+def warning(msg: object, *args: object, **kwargs: Any) -> None:
     """Log ``msg % args`` at level WARNING, tagged ``WRN``."""
-    _ready().warning(msg, *args, stacklevel=stacklevel + 1, **kwargs)
+    _ready().warning(msg, *args, **_deeper(kwargs))
 
 
 warn = warning
 
 
-def error(msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+def error(msg: object, *args: object, **kwargs: Any) -> None:
     """Log ``msg % args`` at level ERROR, tagged ``ERR``."""
-    _ready().error(msg, *args, stacklevel=stacklevel + 1, **kwargs)
+    _ready().error(msg, *args, **_deeper(kwargs))
 
 
-def critical(msg: object, *args: object, stacklevel: int = 1, **kwargs: Any) -> None:
+def critical(msg: object, *args: object, **kwargs: Any) -> None:
     """Log ``msg % args`` at level CRITICAL, tagged ``ERR``."""
-    _ready().critical(msg, *args, stacklevel=stacklevel + 1, **kwargs)
+    _ready().critical(msg, *args, **_deeper(kwargs))
 
 
-def exception(msg: object, *args: object, exc_info: Any = True, stacklevel: int = 1, **kwargs: Any) -> None:
+def exception(msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
     """Log ``msg % args`` at level ERROR, followed by the traceback of the current exception."""
-    _ready().error(msg, *args, exc_info=exc_info, stacklevel=stacklevel + 1, **kwargs)
+    _ready().error(msg, *args, exc_info=exc_info, **_deeper(kwargs))
 
 
 def get_logger_dir() -> str | None:

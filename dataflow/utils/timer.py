@@ -30,10 +30,10 @@ def timed_operation(msg: str, log_start: bool = False) -> Iterator[None]:
     """
     if not msg:
         raise ValueError("timed_operation: expected a message, got an empty one")
-    msg = msg[0].upper() + msg[1:]
     # stacklevel: this generator, contextlib's __enter__ or __exit__, the with statement
     if log_start:
-        logger.info("Start: %s ...", msg, stacklevel=3)
+        logger.info("Start %s ...", msg, stacklevel=3)
+    msg = msg[0].upper() + msg[1:]
     start = timer()
     end = "failed"
     try:
@@ -65,7 +65,7 @@ def print_total_timer() -> None:
     for msg, counter in _totals.items():
         if counter.count:
             logger.info(
-                "%s: total %.4f sec., %d times, %.6f sec. each",
+                "Total Time: %s -> %.4f sec., %d times, %.6g sec/time",
                 msg,
                 counter.sum,
                 counter.count,

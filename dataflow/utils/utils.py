@@ -34,7 +34,7 @@ def humanize_time_delta(sec: float) -> str:
     '0.25 second'
 
     Args:
-        sec: seconds. Three digits are shown below a minute, whole seconds above. A negative one logs a
+        sec: seconds. Three digits are shown below a minute, whole seconds, cut, above. A negative one logs a
             warning.
     """
     if sec < 0:
@@ -43,7 +43,7 @@ def humanize_time_delta(sec: float) -> str:
     shown = f"{sec:.3g}"
     if float(shown) < 60:
         return _count(shown, "second")
-    rest = round(sec)
+    rest = int(sec) if sec >= 60 else 60  # whole seconds are cut; just below a minute it is rounded
     parts = []
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         n, rest = divmod(rest, size)

@@ -28,7 +28,7 @@ def test_map_arg():
     def f(a, /, b, *args, c=5, **kwargs):
         return a, b, args, c, kwargs
 
-    assert f("1", 2, 3, 4, d=6) == (1, 2, (3, 4), "5", {"d": 6})
+    assert f("1", 2, 3, 4, d=6) == (1, 2, (3, 4), 5, {"d": 6})  # a default is not mapped
     assert f("1", b=2, c=7) == (1, 2, (), "7", {})
     with pytest.raises(TypeError, match="no argument x"):
         map_arg(x=int)(lambda a: a)

@@ -232,9 +232,25 @@ def test_subproc_call_that_fails(capfd):
     assert "timed out" in capfd.readouterr().out
 
 
-def test_subproc_call_runs_no_shell(tmp_path):
-    assert subproc_call(f"echo a; touch {tmp_path}/b")[0] == f"a; touch {tmp_path}/b\n".encode()
-    assert os.listdir(tmp_path) == []
+@pytest.mark.skipif(os.name != "posix", reason="another shell")
+@pytest.mark.parametrize(
+    ("cmd", "expected"),
+    [
+        ("echo oops; exit 3", (b"oops\n", 3)),
+        ("echo $((1 + 2)) | cat", (b"3\n", 0)),
+        ("exec 2>&1; surely_no_such_program 2> /dev/null", (b"", 127)),
+        (["echo", "a; b"], (b"a; b\n", 0)),
+    ],
+)
+def test_subproc_call_runs_a_string_in_a_shell(cmd, expected):
+    assert subproc_call(cmd) == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no process groups")
+def test_subproc_call_ends_what_the_shell_started():
+    start = time.monotonic()
+    assert subproc_call("echo begun; sleep 60; echo end", timeout=0.5) == (b"begun\n", -1)
+    assert time.monotonic() - start < 30
 
 
 @given(st.permutations(range(8)), st.integers(-3, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import logging
 import os
@@ -341,3 +342,12 @@ def test_fork_while_another_thread_logs():
         "stop.set(); t.join()\n"
     )
     assert len(re.findall(r"\] child\n", out)) == 10
+
+
+@pytest.mark.parametrize("name", ["debug", "info", "warning", "warn", "error", "critical", "exception"])
+def test_signatures_are_those_of_logging(name):
+    def parameters(function):
+        return [p for p in inspect.signature(function).parameters if p != "self"]
+
+    standard = "warning" if name == "warn" else name
+    assert parameters(getattr(logger, name)) == parameters(getattr(logging.Logger, standard))

@@ -32,7 +32,7 @@ def test_timed_operation(clock, capsys):
 
 def test_timed_operation_logs_the_start(clock, capsys):
     with timed_operation("load", log_start=True):
-        assert "@test_timer.py" in (out := capsys.readouterr().out) and "Start: Load" in out
+        assert "@test_timer.py" in (out := capsys.readouterr().out) and "Start load ..." in out
 
 
 def test_timed_operation_that_fails(clock, capsys):
@@ -88,10 +88,10 @@ def test_total_timer(clock, capsys, monkeypatch):
         clock(3)
         raise KeyError
     print_total_timer()
-    assert "step: total 6.0000 sec., 3 times, 2.000000 sec. each" in capsys.readouterr().out
+    assert "Total Time: step -> 6.0000 sec., 3 times, 2 sec/time" in capsys.readouterr().out
 
 
 def test_total_timer_prints_at_exit():
     code = "from dataflow.utils.timer import total_timer\nwith total_timer('abc'): pass"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.count("abc: total") == 1
+    assert done.stdout.count("Total Time: abc -> ") == 1
