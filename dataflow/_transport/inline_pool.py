@@ -28,13 +28,19 @@ class InlinePool(WorkerPool):
     def __init__(self, job: Job, code: Any, *, name: str, tasks: bool) -> None:
         super().__init__(name)
         self._worker = Worker(name)
-        self._has_tasks = tasks
+        self._job, self._code, self._has_tasks = job, code, tasks
         self._tasks: deque[Task | None] = deque()
-        self._results: Iterator[Any] = job(self._taken(), code, np.empty) if tasks else job(code)
+        self._begun: list[Task | None] = []  # taken by the job and not settled
+        self._results = self._start()
+
+    def _start(self) -> Iterator[Any]:
+        return self._job(self._taken(), self._code, np.empty) if self._has_tasks else self._job(self._code)
 
     def _taken(self) -> Iterator[Task | None]:
         while True:
-            yield self._tasks.popleft()  # there is one: a result is asked for only then, and takes one
+            task = self._tasks.popleft()  # there is one: a result is asked for only then, and takes one
+            self._begun.append(task)
+            yield task
 
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Keep ``count`` tasks off ``items``."""
@@ -45,22 +51,38 @@ class InlinePool(WorkerPool):
         """Have it settle what it holds back, when it has done what was submitted before."""
         self._tasks.append(None)
 
+    def discard(self, below: int) -> None:
+        """Forget tasks that were not begun, with a number below ``below``."""
+        tasks = [task for task in self._tasks if task is None or task[0] >= below]
+        self.pending -= len(self._tasks) - len(tasks)
+        self._tasks = deque(tasks)
+
     def collect(self) -> Iterator[Result]:
         """Do the tasks, and yield their results; without tasks, yield datapoints for ever."""
         self.check()
         while self._tasks or not self._has_tasks:
-            try:
-                result = next(self._results)
-            except BaseException as e:
-                self._fail(self.name, e)
-                raise
+            result = self._next()
             numbers, value = result if self._has_tasks else ((), result)
             if type(numbers) is int:
                 numbers = (numbers,)
             self.pending -= len(numbers)
+            self._begun = [task for task in self._begun if task is not None and task[0] not in numbers]
             if numbers or not self._has_tasks:
                 yield Result(self._worker, numbers, value)
             self._check_open()
+
+    def _next(self) -> Any:
+        try:
+            return next(self._results)
+        except BaseException as e:
+            if self._has_tasks and not isinstance(e, Exception):  # a Ctrl-C: do again what was not done
+                self._tasks.extendleft(reversed(self._begun))
+                self._begun = []
+                self._results = self._start()
+                self.recovered()
+            else:
+                self._fail(self.name, e)
+            raise
 
     def wake(self) -> None:
         """Do nothing: it never waits."""
