@@ -79,7 +79,7 @@ def _call(cls: type, name: str) -> Callable[[Any], Any]:
 
 
 def _convert_length_error(cls: type) -> None:
-    """Let a ``__len__`` of ``cls`` that raises ``NotImplementedError`` raise what Python's own callers expect.
+    """Have a ``__len__`` of ``cls`` that raises ``NotImplementedError`` raise ``LengthUnknownError``.
 
     ``list()``, ``tuple()`` and ``sorted()`` ask for a length and take only ``TypeError`` for "there is none".
     """
@@ -119,8 +119,8 @@ class DataFlow(ABC, Generic[T_co]):
     """
 
     upstream: tuple[Any, ...] = _Upstream()  # type: ignore[assignment]
-    """The dataflows that this one reads: ``(self.ds,)`` or ``tuple(self.df_lists)``, or none. A class that keeps
-    them elsewhere overrides it with a property."""
+    """The dataflows that this one reads: ``(self.ds,)`` or ``tuple(self.df_lists)``, or none. A class that
+    keeps them elsewhere overrides it with a property."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Give the class both names of each pair, whichever one it defines."""
@@ -176,7 +176,7 @@ class DataFlow(ABC, Generic[T_co]):
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close it."""
-        self.close()
+        close_all([self])
 
     def get_data(self) -> Iterator[T_co]:
         """Return ``iter(self)``: the old name."""

@@ -11,8 +11,9 @@ from ._core.checks import whole_number
 from ._parallel.engines import open_pool
 from ._parallel.jobs import produce
 from ._parallel.pool_owner import PoolOwner, known_length
+from ._transport.launch import check_start_method
 from ._transport.pool import WorkerPool
-from .base import ProxyDataFlow, length_of
+from .base import ProxyDataFlow, length_of, upstream_of
 
 __all__ = [
     "MultiProcessPrefetchData",
@@ -74,12 +75,13 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
         self.ds = ds
         self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
         self.hwm = whole_number(hwm, 1, f"{type(self).__name__}: hwm")
-        self.start_method = start_method
+        self.start_method = check_start_method(start_method, type(self).__name__)
         self._size = known_length(ds)
 
     def reset_state(self) -> None:
         """Start the processes."""
         self._check_not_started()
+        _restart_shared(self.ds)  # or each of the processes would do it for itself
         self._use(
             open_pool(
                 "processes",
@@ -127,7 +129,7 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
         super().__init__(ds)
         self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
         self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
-        self.start_method = start_method
+        self.start_method = check_start_method(start_method, type(self).__name__)
         self._size = known_length(ds)
         self._start()
 
@@ -146,11 +148,11 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
         )
 
     def reset_state(self) -> None:
-        """Start new processes if it was closed. Else do nothing: they run since ``__init__``.
+        """Start new processes if there are none any more. Else do nothing: they run since ``__init__``.
 
         The processes reset their copies of the dataflow themselves.
         """
-        if self._was_closed:
+        if self._pool is None or not self._pool.is_running:
             self._start()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -162,6 +164,14 @@ class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
         """Yield datapoints as they arrive."""
         with self._iterating() as pool:
             yield from _take(pool, self._size)
+
+
+def _restart_shared(ds: Any) -> None:
+    """Start each ``MultiProcessRunner`` in a pipeline again, if it was closed."""
+    if isinstance(ds, MultiProcessRunner):
+        ds.reset_state()
+    for flow in upstream_of(ds):
+        _restart_shared(flow)
 
 
 class MultiThreadRunner(PoolOwner):
@@ -195,6 +205,11 @@ class MultiThreadRunner(PoolOwner):
         self.num_thread = whole_number(num_thread, 0, f"{type(self).__name__}: num_thread")
         self._flows = [get_df() for _ in range(self.num_thread or 1)]
         self._size = known_length(self._flows[0])
+
+    @property
+    def upstream(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """The dataflows that ``get_df`` made."""
+        return tuple(self._flows)
 
     def reset_state(self) -> None:
         """Start the threads."""

@@ -19,6 +19,7 @@ from ._parallel.dispatcher import Dispatcher
 from ._parallel.engines import open_pool
 from ._parallel.jobs import map_and_batch, map_tasks
 from ._parallel.pool_owner import PoolOwner
+from ._transport.launch import check_start_method
 from ._transport.pool import WorkerPool
 from .base import InfiniteLengthError, ProxyDataFlow, length_of, reset_all
 from .parallel import _MultiProcessZMQDataFlow
@@ -197,7 +198,7 @@ class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
     ) -> None:
         self._set(ds, map_func, buffer_size, strict, ordered)
         self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
-        self.start_method = start_method
+        self.start_method = check_start_method(start_method, type(self).__name__)
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the processes."""
@@ -264,7 +265,7 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
         self.buffer_size = whole_number(
             buffer_size, self.batch_size, f"{name}: buffer_size (a batch must fit)"
         )
-        self.start_method = start_method
+        self.start_method = check_start_method(start_method, type(self).__name__)
         self.strict, self.remainder = strict, remainder
         self._dispatcher: Dispatcher | None = None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from .._core.errors import name_datapoint
 from .._flows.batch import aggregate
 from .._transport.pool import NO_VALUE, Task
 from ..base import reset_all
@@ -55,7 +56,11 @@ def map_tasks(tasks: Iterator[Task | None], func: Callable[[Any], Any], empty: A
             yield (), NO_VALUE
             continue
         number, dp = task
-        result = func(dp)
+        try:
+            result = func(dp)
+        except Exception as e:
+            name_datapoint(e, number, dp)
+            raise
         yield number, NO_VALUE if result is None else result
 
 
@@ -76,7 +81,11 @@ def map_and_batch(
             held, numbers = [], []
             continue
         number, dp = task
-        result = func(dp)
+        try:
+            result = func(dp)
+        except Exception as e:
+            name_datapoint(e, number, dp)
+            raise
         if result is None:
             yield (number,), NO_VALUE
             continue

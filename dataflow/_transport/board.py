@@ -45,7 +45,12 @@ class Board:
     def __init__(self, rows: int) -> None:
         self._fd = -1
         size = -(-rows * _ROW * 8 // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._map(anonymous_file(size), size)
+        fd = anonymous_file(size)
+        try:
+            self._map(fd, size)
+        except OSError:
+            os.close(fd)
+            raise
         for k in range(rows):
             row = self.row(k)
             row[TAKEN_FROM] = NEVER

@@ -148,6 +148,15 @@ class Unpacker:
         offsets = self._leases.returned(MAX_RELEASES)
         return note(RELEASE, len(offsets), b"".join(map(_OFFSET.pack, offsets)))
 
+    def close(self, alone: bool) -> None:
+        """Give back all memory but that of arrays that live. Nobody may write to it any more.
+
+        Args:
+            alone: whether no processes but forked ones have arrays in it.
+        """
+        if self._leases is not None:
+            self._leases.close(alone)
+
     def unpack(self, frame: Frame) -> Any:
         """Return what the frame carries."""
         _, kind, _, n_buffers, body = frame

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .._core.errors import DataFlowTerminated
+from .._core.errors import DataFlowTerminated, text_of
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that ``close`` waits for workers to end by themselves, for all together."""
@@ -90,7 +90,8 @@ class WorkerPool(ABC):
         self.name = name
         self.pending = 0
         """Tasks submitted and not settled."""
-        self._phase = Phase.RUNNING
+        self._waiting = False
+        self._end: Phase | None = None  # set once: another thread may close the pool at any moment
         self._reason = ""  # of the failure
         self._owner = os.getpid()
 
@@ -138,6 +139,11 @@ class WorkerPool(ABC):
         """In a process that was forked while the pool existed: let go of it, unless it can be used there."""
 
     @property
+    def phase(self) -> Phase:
+        """Where the pool is in its life."""
+        return self._end or (Phase.WAITING if self._waiting else Phase.RUNNING)
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether all tasks are settled, and no worker has anything to say of one."""
         return not self.pending
@@ -145,7 +151,7 @@ class WorkerPool(ABC):
     @property
     def is_closed(self) -> bool:
         """Whether it was closed, after a failure or without."""
-        return self._phase in (Phase.CLOSED, Phase.FAILED)
+        return self._end is not None
 
     @property
     def is_running(self) -> bool:
@@ -157,16 +163,15 @@ class WorkerPool(ABC):
 
         What was half read or half written then can't be made good: unless the pool was waiting, it is closed.
         """
-        if self._phase is Phase.WAITING:
-            self._phase = Phase.RUNNING
-        elif self._phase is Phase.RUNNING:
+        phase, self._waiting = self.phase, False
+        if phase is Phase.RUNNING:
             self._fail("interrupted", error)
-        elif self._phase is Phase.CLOSED and isinstance(error, Exception):
+        elif phase is Phase.CLOSED and isinstance(error, Exception):
             raise DataFlowTerminated(f"{self.name} was closed while it was in use") from error
 
     def recovered(self) -> None:
         """Say that the error that comes next is not of the pool: it can be used after it."""
-        self._phase = Phase.WAITING
+        self._waiting = True
 
     def check(self) -> None:
         """Raise if the pool can't be used: see ``collect``."""
@@ -178,20 +183,20 @@ class WorkerPool(ABC):
         self._check_open()
 
     def _check_open(self) -> None:
-        if self._phase is Phase.FAILED:
+        if self._end is Phase.FAILED:
             raise RuntimeError(f"{self.name} stopped after an error and can't go on: {self._reason}")
-        if self._phase is Phase.CLOSED:
+        if self._end is Phase.CLOSED:
             raise DataFlowTerminated(f"{self.name} was closed")
 
     def _begin_close(self) -> bool:
         """Enter the phase CLOSED; return False if it is closed already."""
         if self.is_closed:
             return False
-        self._phase = Phase.CLOSED
+        self._end = Phase.CLOSED
         return True
 
     def _fail(self, where: str, error: BaseException) -> None:
         """Close after an error, and remember it for whoever tries again."""
-        reason = f"{where}: {type(error).__name__}: {error}"
+        reason = f"{where}: {type(error).__name__}: {text_of(error)}"
         self.close()
-        self._phase, self._reason = Phase.FAILED, reason
+        self._end, self._reason = Phase.FAILED, reason

@@ -16,18 +16,18 @@ from itertools import cycle, repeat
 from typing import Any, NoReturn
 
 from .._core.errors import WorkerError
-from .board import GRACE, Board
+from .._core.random_state import PoolStreams
 from .bundle import Large, compact, loads
 from .connection import Connection
 from .failure import Failure, rebuild
-from .framing import BUNDLE, CREDIT, END, ERROR, KIND, SKIPPED, Frame, note
+from .framing import BUNDLE, CREDIT, ERROR, KIND, SKIPPED, Frame, note
 from .launch import choose_context, close_at_exit, closed, describe_end, start_process, usable_cores
-from .packing import Packed, Packer, Unpacker
+from .packing import Packer, Unpacker
 from .pipes import connected_ends, wait_for
-from .pool import CLOSE_TIMEOUT, NO_VALUE, Job, Phase, Result, WorkerPool
-from .process_worker import ProcessWorker, level
-from .send_buffer import TOGETHER
-from .shared_memory import Arena, Leases, Memory, new_memory
+from .pool import CLOSE_TIMEOUT, NO_VALUE, Job, Result, WorkerPool
+from .process_worker import ProcessWorker
+from .shared_memory import Leases, new_memory
+from .task_sharing import STUCK, TaskSharing
 from .waker import Waker
 from .worker_side import Setup, work
 
@@ -36,9 +36,6 @@ _SLACK = 24 << 20
 
 _LOOK_AROUND = 0.1
 """Seconds after which to look whether workers have ended that there is no pidfd of."""
-
-_STUCK = 1e-3
-"""Seconds on one task after which a worker loses those that it has not begun to workers that wait."""
 
 _GONE = 0xFF  # kind of the last frame of a worker: put in by the parent when the worker has ended
 
@@ -57,10 +54,9 @@ class ProcessPool(WorkerPool):
             than its share of ``in_flight`` are not collected.
     """
 
-    bundles = True
-    """Whether small datapoints may travel together."""
-    waits_for_slots = True
-    """Whether a worker without a slot waits for one."""
+    many_takers = False
+    """Whether several processes take from it."""
+    _tasks: TaskSharing | None = None  # None: the workers get no tasks
     _next_to_put: Iterator[ProcessWorker] | None = None  # None: each goes on when its own are collected
 
     def __init__(
@@ -76,11 +72,12 @@ class ProcessPool(WorkerPool):
     ) -> None:
         super().__init__(name)
         context = choose_context(start_method)
-        self._set_up(tasks, max(1, in_flight // num // 4), spin=num <= usable_cores())
+        self._streams = PoolStreams(plain=not tasks)
+        self._set_up(max(1, in_flight // num // 4), spin=num <= usable_cores())
         close_at_exit(self)
         try:
             if tasks:
-                self._share_tasks(in_flight, num)
+                self._tasks = TaskSharing(num, in_flight, _SLACK)
             for index in range(num):
                 # with more workers than datapoints in flight, who may put one is decided anew for each
                 share = in_flight // num + (index < in_flight % num)
@@ -91,36 +88,23 @@ class ProcessPool(WorkerPool):
             self.close()
             raise
 
-    def _set_up(self, tasks: bool, grant_at: int, spin: bool) -> None:
+    def _set_up(self, grant_at: int, spin: bool) -> None:
         self.workers: list[ProcessWorker] = []
         self._by_connection: dict[Connection, ProcessWorker] = {}
         self._starting: Connection | None = None
         self._inbox: deque[Frame] = deque()
         self._opened: tuple[ProcessWorker, int, Iterator[Any]] | None = None  # what is being yielded
-        self._has_tasks, self._spin = tasks, spin
-        self._of_use_from = 0  # the lowest number of a task whose result is of use
-        self._finishing = False  # whether tasks that are given now come after an END
-        self._grant_at = grant_at
+        self._spin, self._grant_at = spin, grant_at
         self._using = threading.RLock()  # the descriptors of the workers: nobody may close them meanwhile
         self._waker = Waker()
-        self._board: Board | None = None
-        self._tasks_memory: Memory | None = None
-        self._packer = Packer(None)
-
-    def _share_tasks(self, in_flight: int, num: int) -> None:
-        """Make what all workers share of the tasks: their arrays, and who is on which."""
-        self._tasks_memory = new_memory()
-        if self._tasks_memory is not None:
-            self._packer = Packer(Arena(self._tasks_memory, in_flight, _SLACK))
-            with contextlib.suppress(OSError):  # then tasks stay with the worker that got them
-                self._board = Board(num)
 
     def _add(self, worker: ProcessWorker) -> None:
         self.workers.append(worker)
         self._by_connection[worker.connection] = worker
 
     def _connect(self, ends: Any, leases: Leases | None) -> Connection:
-        return Connection(ends, self._packer, Unpacker(leases), self._inbox)
+        packer = self._tasks.packer if self._tasks is not None else Packer(None)
+        return Connection(ends, packer, Unpacker(leases), self._inbox)
 
     def _start(self, context: Any, job: Job, code: Any, index: int, share: int, slack: int) -> None:
         results = new_memory()
@@ -133,23 +117,21 @@ class ProcessPool(WorkerPool):
         ours.dont_wait()
         name = f"{self.name}, worker {index}"
         connection = self._connect(ours, Leases(results) if results is not None else None)
-        together = TOGETHER if self._has_tasks else share // 2 if self.bundles else 1
-        credits = None if self._has_tasks else share
+        board = self._tasks.board if self._tasks is not None else None
         setup = Setup(
             job=job,
+            has_tasks=self._tasks is not None,
             ends=theirs,
             results=results,
-            tasks=self._tasks_memory,
-            board=self._board,
-            slots=max(1, share),
+            tasks=self._tasks.memory if self._tasks is not None else None,
+            board=board,
+            share=share,
             slack=slack,
-            credits=credits,
-            together=max(1, together),
             spin=self._spin,
-            waits_for_slots=self.waits_for_slots,
+            many_takers=self.many_takers,
             name=name,
         )
-        row = self._board.row(index) if self._board is not None else None
+        row = board.row(index) if board is not None else None
         self._starting = connection  # so that the worker can close what it inherits of it
         try:
             start_process(
@@ -160,6 +142,7 @@ class ProcessPool(WorkerPool):
                 code,
                 self.name,
                 lambda process: self._add(ProcessWorker(name, process, connection, results, row)),
+                self._streams.of(index),
             )
         except BaseException:
             if connection not in self._by_connection:  # else close() will see to it
@@ -176,27 +159,26 @@ class ProcessPool(WorkerPool):
     def prepare(self, value: Any) -> Any:
         """Return a datapoint as it will be sent: encoded, its large arrays copied to shared memory."""
         item = compact(value)
-        return self._packer.pack(*item, keep=True) if type(item) is Large else item
+        return self._sharing.packer.pack(*item, keep=True) if type(item) is Large else item
+
+    @property
+    def _sharing(self) -> TaskSharing:
+        if self._tasks is None:
+            raise RuntimeError(f"{self.name}: its workers take no tasks")
+        return self._tasks
 
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the workers ``count`` tasks off ``items``, so that all have about the same number."""
-        self._finishing = False
         self.pending += count
+        numbers = list(range(number, number + count))
         with self._using:
-            for worker, share in zip(self.workers, level(self.workers, count), strict=True):
-                if share:
-                    numbers = list(range(number, number + share))
-                    worker.give(numbers, [items.popleft() for _ in numbers])
-                    number += share
-                    worker.connection.writer.flush()
+            self._sharing.go_on(self.workers)
+            self._sharing.give(self.workers, numbers, [items.popleft() for _ in numbers])
 
     def finish(self) -> None:
         """Have each worker settle what it holds back, when it has done what was submitted before."""
-        self._finishing = True
         with self._using:
-            for worker in self.workers:
-                worker.connection.writer.queue(note(END, 0))
-                worker.connection.writer.flush()
+            self._sharing.finish(self.workers)
 
     @property
     def is_at_rest(self) -> bool:
@@ -205,34 +187,7 @@ class ProcessPool(WorkerPool):
 
     def discard(self, below: int) -> None:
         """Say that tasks with a number below ``below`` are of no use any more: they may be done or not."""
-        self._of_use_from = below
-
-    def _rebalance(self) -> bool:
-        """Give tasks that stuck workers have not begun to idle ones; return whether to look again soon."""
-        idle = [worker for worker in self.workers if worker.is_idle()]
-        busy = [worker for worker in self.workers if worker.not_begun() > 0] if idle else []
-        stuck = [worker for worker in busy if worker.seconds_on_task() > _STUCK]
-        if stuck:
-            for worker in stuck:
-                worker.mark()
-            time.sleep(GRACE)
-            for worker in stuck:
-                self._give_again(idle, *worker.take_back())
-        return len(busy) > len(stuck)
-
-    def _give_again(self, workers: list[ProcessWorker], numbers: list[int], items: list[Any]) -> None:
-        start = sum(number < self._of_use_from for number in numbers)  # they ascend
-        self.pending -= start
-        for item in items[:start]:
-            if type(item) is Packed:
-                self._packer.drop(item)
-        numbers, items, start = numbers[start:], items[start:], 0
-        for worker, share in zip(workers, level(workers, len(numbers)), strict=True):
-            if share:
-                worker.give(numbers[start : start + share], items[start : start + share])
-                start += share
-                if self._finishing:
-                    worker.connection.writer.queue(note(END, 0))
+        self._sharing.of_use_from = below
 
     # ---- results
 
@@ -248,7 +203,7 @@ class ProcessPool(WorkerPool):
                 yield from results
             except GeneratorExit:  # the next iterator goes on with what is left
                 left = list(results)
-                unsettled = sum(len(numbers) for _, numbers, _ in left) if self._has_tasks else len(left)
+                unsettled = sum(len(numbers) for _, numbers, _ in left) if self._tasks else len(left)
                 self._opened = worker, unsettled, iter(left)
                 self._collected(worker, count - unsettled)
                 raise
@@ -268,18 +223,18 @@ class ProcessPool(WorkerPool):
         if kind == SKIPPED:
             item = worker.skipped(count)
             if item is not NO_VALUE:
-                self._give_again([min(self.workers, key=lambda w: w.outstanding)], [count], [item])
+                self.pending -= self._sharing.give_again(self.workers, [count], [item])
             return worker, 0, iter(())
         if kind == BUNDLE:
             numbers, values = loads(body)
             if type(numbers[0]) is int:
                 numbers = zip(numbers, strict=False)
-            elif self._has_tasks:
+            elif self._tasks is not None:
                 count = sum(map(len, numbers))
         else:
             several, value = connection.unpack(frame)
             numbers, values = (several,), (value,)
-            count = len(several) if self._has_tasks else 1
+            count = len(several) if self._tasks is not None else 1
         results = zip(repeat(worker), numbers, values)  # repeat() has no end
         if count == 1:
             self._collected(worker, 1)
@@ -288,7 +243,7 @@ class ProcessPool(WorkerPool):
 
     def _collected(self, worker: ProcessWorker, count: int) -> None:
         """Count datapoints of a worker that were collected."""
-        if self._has_tasks:
+        if self._tasks is not None:
             worker.settle(count)
             self.pending -= count
             return
@@ -336,7 +291,10 @@ class ProcessPool(WorkerPool):
     def _wait(self) -> bool:
         """Send what is due, then wait until something happens; return whether it was a call of ``wake``."""
         reads, writes, watched = [self._waker.fd], [], True
-        look_again = self._has_tasks and self._rebalance()
+        look_again = False
+        if self._tasks is not None:
+            dropped, look_again = self._tasks.rebalance(self.workers)
+            self.pending -= dropped
         for worker in self.workers:
             if worker.gone:
                 continue
@@ -349,12 +307,12 @@ class ProcessPool(WorkerPool):
             if not worker.connection.writer.flush():
                 writes.append(worker.connection.ends.fds[1])
         if self._waker.begin_wait():
-            self._phase = Phase.WAITING
-            timeout = _STUCK if look_again else None if watched else _LOOK_AROUND
+            self._waiting = True
+            timeout = STUCK if look_again else None if watched else _LOOK_AROUND
             ended = wait_for(reads, writes, timeout, self._spin)
-            if self._phase is not Phase.WAITING:  # closed meanwhile, by a signal handler
+            self._waiting = False
+            if self.is_closed:  # meanwhile, by a signal handler
                 return True
-            self._phase = Phase.RUNNING
             for worker in self.workers:
                 if not worker.gone and (worker.pidfd in ended if worker.pidfd >= 0 else worker.has_ended()):
                     self._drain(worker)
@@ -416,6 +374,7 @@ class ProcessPool(WorkerPool):
         if self._owner != os.getpid():
             self._give_up()
             return
+        self._streams.close()
         for worker in self.workers:
             worker.process.terminate()
         deadline = time.monotonic() + CLOSE_TIMEOUT
@@ -429,11 +388,10 @@ class ProcessPool(WorkerPool):
 
     def _give_up(self) -> None:
         for worker in self.workers:
+            worker.connection.unpacker.close(alone=not self.many_takers)
             worker.close()
-        for shared in (self._tasks_memory, self._board):
-            if shared is not None and self._starting is None:
-                shared.close()
-        self._packer = Packer(None)
+        if self._tasks is not None and self._starting is None:
+            self._tasks.close()
         self._waker.close()
         self._inbox.clear()
         self._opened = None

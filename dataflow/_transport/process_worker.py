@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
 from typing import Any
 
 from .board import BEGUN, IDLE, NEVER, SINCE, TAKEN_FROM, TAKEN_TO
@@ -59,7 +58,7 @@ class ProcessWorker(Worker):
         self._count = 0  # tasks given, as the worker counts: also those that were taken back
         self._order = self._settled = 0  # tasks given and not taken back; those that are settled
         self.taken: Counter[int] = Counter()
-        """Numbers of tasks taken back, until it says that it skipped them. One may be given, and taken, again."""
+        """Tasks taken back, until it says that it skipped them. One may be given and taken again."""
         self._marked_from = 0
 
     # ---- tasks
@@ -150,8 +149,7 @@ class ProcessWorker(Worker):
                 del self.taken[number]
             return NO_VALUE
         self.settle(1)
-        [item] = [i for g in self._given for n, i in zip(g.numbers, g.items, strict=True) if n == number]
-        return item
+        return next(i for g in self._given for n, i in zip(g.numbers, g.items, strict=True) if n == number)
 
     def current(self) -> tuple[int, float] | None:
         """Return the number of the task that it is on and since when; see ``Worker.current``."""
@@ -201,17 +199,7 @@ class ProcessWorker(Worker):
         self._row = None
         if self.results is not None:
             self.results.close()
+            self.results = None  # or a closed pool would keep its addresses
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
-
-
-def level(workers: Sequence[Worker], count: int) -> list[int]:
-    """Return how many of ``count`` tasks each worker gets, so that all have about the same number."""
-    most = -(-(sum(w.outstanding for w in workers) + count) // len(workers))
-    shares = []
-    for worker in workers:
-        share = max(0, min(count, most - worker.outstanding))
-        shares.append(share)
-        count -= share
-    return shares

@@ -8,6 +8,7 @@ and those are warm. The reader's ``Leases`` know which slots are in use.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import math
 import mmap
@@ -159,8 +160,12 @@ def _memory_file() -> int:
     """Return a descriptor of an empty file in memory, or -1 if the system has or allows none."""
     if has_memfd():
         # Not subject to the size of /dev/shm, which is 64 MB in many containers.
-        with contextlib.suppress(OSError):  # an old kernel, or a sandbox
+        try:
             return clear_of_streams(os.memfd_create("dataflow", os.MFD_CLOEXEC))
+        except OSError as e:
+            if e.errno in (errno.EMFILE, errno.ENFILE):  # the other way takes more descriptors, not fewer
+                raise
+            # else an old kernel, or a sandbox
     return -1
 
 

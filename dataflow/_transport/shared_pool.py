@@ -98,8 +98,7 @@ class _WholeFrames(FrameWriter):
 class SharedPool(ProcessPool):
     """A pool without tasks that can be used in processes forked, or started otherwise, from its own."""
 
-    bundles = False  # or one taker would get what others wait for
-    waits_for_slots = False  # nobody knows which taker holds one
+    many_takers = True
 
     def __init__(
         self, job: Job, code: Any, num: int, *, name: str, start_method: str | None, in_flight: int
@@ -177,7 +176,7 @@ class SharedPool(ProcessPool):
         """Arrive there."""
         WorkerPool.__init__(self, state["name"])
         self._owner, self._reader, self._lock = state["owner"], os.getpid(), state["lock"]
-        self._set_up(tasks=False, grant_at=1, spin=False)
+        self._set_up(grant_at=1, spin=False)
         for name, pid, ends, results in state["workers"]:
             connection = self._connect(ends, Leases(results) if results is not None else None)
             self._add(ProcessWorker(name, ForeignProcess(pid), connection, results, None))

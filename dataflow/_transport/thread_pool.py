@@ -12,17 +12,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .._core.random_state import PoolStreams, enter_thread, process_state
 from .failure import describe_failure, explain
 from .launch import close_at_exit, closed
-from .pool import CLOSE_TIMEOUT, Job, Phase, Result, Task, Worker, WorkerPool
+from .pool import CLOSE_TIMEOUT, Job, Result, Task, Worker, WorkerPool
 
 
 class _PoolClosedError(Exception):
     """The pool was closed: the thread shall end."""
-
-
-class _Wake:
-    """What ``wake`` leaves in the queue of results."""
 
 
 class _Failure:
@@ -32,6 +29,35 @@ class _Failure:
         self.error = error
 
 
+class _Results:
+    """What the threads have made.
+
+    It does not know the pool. A wait for results takes nothing, so a Ctrl-C in a wait loses nothing.
+    """
+
+    def __init__(self) -> None:
+        self.items: deque[tuple[Any, ...]] = deque()
+        self._is_awaited = False
+        self._signal: SimpleQueue[None] = SimpleQueue()
+
+    def put(self, item: tuple[Any, ...]) -> None:
+        """Add what a thread has made."""
+        self.items.append(item)
+        if self._is_awaited:
+            self.signal()
+
+    def signal(self) -> None:
+        """End the wait, or the next one."""
+        self._is_awaited = False
+        self._signal.put(None)
+
+    def wait(self) -> None:
+        """Wait until there may be items, or somebody has called ``signal``."""
+        self._is_awaited = True
+        if not self.items:
+            self._signal.get()
+
+
 class ThreadWorker(Worker):
     """A worker thread. It does not know the pool, so the pool can become garbage while it runs."""
 
@@ -39,7 +65,7 @@ class ThreadWorker(Worker):
         self,
         name: str,
         tasks: SimpleQueue[Task | None] | None,
-        results: SimpleQueue[Any],
+        results: _Results,
         room: threading.Semaphore | None,
     ) -> None:
         super().__init__(name)
@@ -51,9 +77,10 @@ class ThreadWorker(Worker):
         """Return the number of the task that it is on and since when; see ``Worker.current``."""
         return self._current
 
-    def work(self, job: Job, code: Any) -> None:
+    def work(self, job: Job, code: Any, random_state: Any, stream: int) -> None:
         """Be the thread: do the job, and let the consumer know what goes wrong."""
         put = self._results.put
+        enter_thread(random_state, stream)
         try:
             if self._tasks is None:
                 for dp in job(code):
@@ -102,9 +129,10 @@ class ThreadPool(WorkerPool):
     def __init__(self, job: Job, codes: Sequence[Any], *, name: str, in_flight: int, tasks: bool) -> None:
         super().__init__(name)
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self._results: SimpleQueue[Any] = SimpleQueue()
+        self._results = _Results()
         self._room = None if tasks else threading.Semaphore(in_flight)
         self._woken = False
+        self._streams = PoolStreams(plain=not tasks)
         self.workers: list[ThreadWorker] = []
         self._threads: list[threading.Thread] = []
         close_at_exit(self)
@@ -114,7 +142,10 @@ class ThreadPool(WorkerPool):
                     f"{name}, thread {index}", self._tasks if tasks else None, self._results, self._room
                 )
                 thread = threading.Thread(
-                    target=worker.work, args=(job, code), name=f"{name}-{index}", daemon=True
+                    target=worker.work,
+                    args=(job, code, process_state(), self._streams.of(index)),
+                    name=f"{name}-{index}",
+                    daemon=True,
                 )
                 self.workers.append(worker)
                 thread.start()
@@ -135,40 +166,29 @@ class ThreadPool(WorkerPool):
 
     def collect(self) -> Iterator[Result]:
         """Yield the results that have come; wait for the first, unless woken."""
-        results, room = self._results, self._room
-        if results.empty():
+        items, room = self._results.items, self._room
+        while not items:
             self.check()
-        more = True
-        while more:
-            result = self._next()
-            if type(result) is _Wake:
+            if self._woken:
                 self._woken = False
-                self._check_open()  # it was closed, perhaps
                 return
-            worker, numbers, value = result
+            self._waiting = True
+            self._results.wait()
+            self._waiting = False
+        while items:
+            worker, numbers, value = items.popleft()
             if type(value) is _Failure:
                 self._raise(worker, value.error)
             self.pending -= len(numbers)
             if room is not None:
                 room.release()
-            yield result
-            more = not results.empty()
-
-    def _next(self) -> Any:
-        if not self._results.empty():
-            return self._results.get()
-        if not self.is_closed:
-            self._phase = Phase.WAITING
-        result = self._results.get()
-        if self._phase is Phase.WAITING:
-            self._phase = Phase.RUNNING
-        return result
+            yield Result(worker, numbers, value)
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return."""
         if not self._woken:
             self._woken = True
-            self._results.put(_Wake())
+            self._results.signal()
 
     def _raise(self, worker: ThreadWorker, error: BaseException) -> NoReturn:
         self._fail(worker.name, error)
@@ -176,14 +196,14 @@ class ThreadPool(WorkerPool):
 
     def abandon(self) -> None:
         """In a process that was forked while the pool existed: its threads are not there."""
-        while not self._results.empty():
-            self._results.get()
+        self._results.items.clear()
 
     def close(self) -> None:
         """Have the threads end. One that is inside of the user's code ends when that returns."""
         if not self._begin_close():
             return
         closed(self)
+        self._streams.close()
         if os.getpid() != self._owner:  # the threads are not there, their locks may be held for ever
             return
         for worker in self.workers:
@@ -192,7 +212,7 @@ class ThreadPool(WorkerPool):
             self._tasks.put(None)
             if self._room is not None:
                 self._room.release()
-        self._results.put(_Wake())
+        self._results.signal()
         deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in self._threads:
             if thread is not threading.current_thread():

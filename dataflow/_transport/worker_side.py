@@ -17,7 +17,7 @@ from .framing import BUNDLE, END, ERROR, SKIPPED, Frame, note
 from .packing import Packer, Unpacker
 from .pipes import Ends, wait_for
 from .pool import NO_VALUE, Job, Task
-from .send_buffer import ConsumerGoneError, SendBuffer
+from .send_buffer import TOGETHER, ConsumerGoneError, SendBuffer
 from .shared_memory import Arena, Leases, Memory
 
 
@@ -25,29 +25,38 @@ class Setup(NamedTuple):
     """What a worker process is started with."""
 
     job: Job
+    has_tasks: bool
     ends: Ends
     results: Memory | None
     tasks: Memory | None
     board: Board | None
-    slots: int  # datapoints on their way that it can have slots for
-    slack: int
-    credits: int | None  # datapoints that it may put before any was collected; None: it gets tasks
-    together: int
+    share: int  # datapoints that it may have on their way
+    slack: int  # bytes of slots beyond those
     spin: bool  # look again and again before a wait, instead of sleeping at once
-    waits_for_slots: bool
+    many_takers: bool  # several processes take from it
     name: str
+
+    @property
+    def together(self) -> int:
+        """How many small datapoints may travel together."""
+        if self.has_tasks:
+            return TOGETHER
+        return 1 if self.many_takers else max(1, self.share // 2)  # or one gets what others wait for
 
 
 class WorkerSide:
     """The worker's side of a connection."""
 
     def __init__(self, setup: Setup, index: int) -> None:
-        arena = Arena(setup.results, setup.slots, setup.slack) if setup.results is not None else None
+        slots = max(1, setup.share)
+        arena = Arena(setup.results, slots, setup.slack) if setup.results is not None else None
         leases = Leases(setup.tasks) if setup.tasks is not None else None
-        packer = Packer(arena, self._wait_for_slot if setup.waits_for_slots else None)
+        # with many takers nobody knows which of them holds a slot
+        packer = Packer(arena, None if setup.many_takers else self._wait_for_slot)
         self._connection = Connection(setup.ends, packer, Unpacker(leases))
         self._buffer = SendBuffer(self._connection, setup.together)
-        self._credits, self._spin = setup.credits, setup.spin
+        self._credits = None if setup.has_tasks else setup.share
+        self._spin = setup.spin
         self._row = setup.board.row(index) if setup.board is not None else memoryview(array("q", _NO_ROW))
 
     def tasks(self) -> Iterator[Task | None]:
