@@ -110,5 +110,6 @@ class TaskSharing:
             time.sleep(GRACE)
             for worker in stuck:
                 dropped += self.give_again(idle, *worker.take_back())
-        self._end_if_begun(workers)
+        else:  # one that was begun meanwhile may come back: not before the next look
+            self._end_if_begun(workers)
         return dropped, self._end_due or len(busy) > len(stuck)

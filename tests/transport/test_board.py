@@ -15,7 +15,6 @@ from dataflow._transport.packing import Packer, Unpacker
 from dataflow._transport.pipes import connected_ends
 from dataflow._transport.pool import NO_VALUE
 from dataflow._transport.process_worker import ProcessWorker
-from dataflow._transport.task_sharing import TaskSharing
 from tests.helpers.parallel import nothing_left
 
 
@@ -185,26 +184,3 @@ def test_each_task_is_done_or_given_back_once(pair: Pair, seed: int) -> None:
         pair.read()
     assert sorted(pair.done + pair.back) == list(range(number))
     assert pair.worker.outstanding == 0 and not pair.worker.taken
-
-
-class Taker:
-    """A worker that only notes what it gets."""
-
-    def __init__(self, outstanding: int) -> None:
-        self.outstanding, self.got = outstanding, 0
-        self.connection = self.writer = self
-        self.flush = lambda: True
-
-    def give(self, numbers: list[int], items: list[Any]) -> None:
-        assert numbers == items
-        self.got += len(numbers)
-
-
-@pytest.mark.parametrize("loads", [[0], [0, 0, 0], [5, 0, 1], [9, 9, 1, 0]])
-@pytest.mark.parametrize("count", [0, 1, 7, 100])
-def test_loads_are_levelled(loads: list[int], count: int) -> None:
-    workers: Any = [Taker(load) for load in loads]
-    TaskSharing(Packer(None)).give(workers, list(range(count)), list(range(count)))
-    assert sum(worker.got for worker in workers) == count
-    most = -(-(sum(loads) + count) // len(loads))
-    assert all(worker.got == 0 or worker.outstanding + worker.got <= most for worker in workers)
