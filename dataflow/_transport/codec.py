@@ -119,11 +119,11 @@ def _cloud_picklers() -> tuple[Any, Any]:
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) is np.ndarray:  # as with fork: what is read-only stays so
                 return _reduce_times(obj) if obj.dtype.kind in "mM" else NotImplemented
-            torch = sys.modules.get("torch")
-            if torch is not None and isinstance(obj, torch.Tensor) and not obj.is_shared():
-                return obj.__reduce_ex__(
-                    5
-                )  # torch would move it to shared memory, with a descriptor for each
+            of_torch = not isinstance(obj, type) and type(obj).__module__.startswith("torch")
+            is_shared = getattr(obj, "_is_shared", getattr(obj, "is_shared", None)) if of_torch else None
+            if is_shared is not None and not is_shared():
+                # torch's own way would move it to shared memory, with a descriptor for each
+                return obj.__reduce_ex__(5)
             return cloudpickle.CloudPickler.reducer_override(self, obj)
 
     return CloudPickler, CodePickler

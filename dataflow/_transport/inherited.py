@@ -2,13 +2,15 @@
 
 A fork copies the thread that forks, and none of the others. A lock that one of those held stays locked for
 ever in the child, and a pool of threads of a C library has no threads there: whoever uses one of them waits
-in vain. Python, ``logging``, OpenBLAS and others see to theirs. This is for those that don't.
+in vain. ``logging``, OpenBLAS and others see to theirs. This is for those that don't.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
+import logging
 import os
 import sys
 from typing import Any
@@ -20,8 +22,19 @@ _OPENMP = ("libgomp", "libomp", "libiomp")
 
 def set_up_anew() -> None:
     """Do it, first of all, in a process that was forked."""
+    unlock_streams()
     unlock_np_random()
     _use_one_openmp_thread()
+
+
+def unlock_streams() -> None:
+    """Unlock what is printed and logged to. What the parent has not written yet is the parent's to write."""
+    handlers = [ref() for ref in getattr(logging, "_handlerList", ())]
+    streams = [getattr(handler, "stream", None) for handler in handlers]
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__, *streams):
+        buffer = getattr(stream, "buffer", None)
+        if type(buffer) is io.BufferedWriter:
+            buffer.__init__(buffer.raw)  # type: ignore[misc]  # makes a new lock
 
 
 def unlock_np_random() -> None:

@@ -150,11 +150,22 @@ def _start_helpers(method: str) -> None:
     if method == "forkserver":
         from multiprocessing import forkserver
 
-        forkserver.ensure_running()
+        try:
+            forkserver.ensure_running()
+        except ChildProcessError:  # it is the server of a process that this one was forked from
+            _forget_fork_server(forkserver._forkserver)
+            forkserver.ensure_running()
     elif method == "spawn" and sys.platform != "win32":
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()
+
+
+def _forget_fork_server(server: Any) -> None:
+    """Have multiprocessing start one for this process."""
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+    server._forkserver_address = server._forkserver_alive_fd = server._forkserver_pid = None
 
 
 _HELD_BACK = {signal.SIGINT, *({signal.SIGPIPE} if hasattr(signal, "SIGPIPE") else ())}
