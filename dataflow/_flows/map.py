@@ -78,11 +78,11 @@ class MapDataComponent(MapData):
     """
 
     def __init__(self, ds: Iterable[Any], func: Callable[[Any], Any], index: Any = 0) -> None:
-        super().__init__(ds, _OnComponent(func, index))
+        super().__init__(ds, OnComponent(func, index))
         self.index = index
 
 
-class _OnComponent:
+class OnComponent:
     """Maps a datapoint, whose component it replaces. A class, so that the dataflow can be pickled."""
 
     def __init__(self, func: Callable[[Any], Any], index: Any) -> None:
