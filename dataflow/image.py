@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ._compat.old_names import old_names
 from ._core.describe import type_in_words
 from ._core.optional import require
+from ._flows.map import OnComponent
 from ._images.decode import decode_image, image_shape
-from .base import RNGDataFlow
+from .base import ProxyDataFlow, RNGDataFlow
 from .common import MapData, MapDataComponent
 from .imgaug import AugmentorList, ImageAugmentor
 from .imgaug.base import check_dtype
@@ -48,7 +49,7 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
         shuffle: whether each pass has a new random order. The list itself keeps its order.
 
     Raises:
-        TypeError: ``files`` is a single path.
+        TypeError: ``files`` is a single path, or has an item that is no path.
         ValueError: there are no files, ``channel`` is neither 1 nor 3, or ``resize`` is less than 1; while
             iterating: a file holds no image.
         OSError: while iterating: a file can't be read; ``FileNotFoundError`` if there is none.
@@ -64,11 +65,15 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
         if isinstance(files, str | bytes | os.PathLike):
             raise TypeError(f"ImageFromFile: expected a list of paths, got {files!r}")
         self.files = list(files)
+        for file in self.files:
+            if not isinstance(file, str | bytes | os.PathLike):  # open() takes a number for a descriptor
+                raise TypeError(f"ImageFromFile: expected a list of paths, got the item {file!r}")
         if not self.files:
             raise ValueError("ImageFromFile: got an empty list of files")
         if channel not in (1, 3):
             raise ValueError(f"ImageFromFile: channel: expected 1 or 3, got {channel!r}")
         self.channel, self.shuffle = int(channel), shuffle
+        self.imread_mode = 1 if channel == 3 else 0  # cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE
         self.resize = None if resize is None else tuple(shape2d(resize))
         if self.resize is not None and min(self.resize) < 1:
             raise ValueError(f"ImageFromFile: resize: expected at least 1 x 1, got {resize!r}")
@@ -90,20 +95,19 @@ class ImageFromFile(RNGDataFlow[list[Any]]):
         with open(path, "rb") as file:
             encoded = np.frombuffer(file.read(), dtype=np.uint8)
         # read here, decode with OpenCV: cv2.imread does not say why it failed
-        flag = cv2.IMREAD_COLOR if self.channel == 3 else cv2.IMREAD_GRAYSCALE
-        img = cv2.imdecode(encoded, flag) if encoded.size else None
+        img = cv2.imdecode(encoded, self.imread_mode) if encoded.size else None
         if img is None:
             raise ValueError(f"ImageFromFile: {os.fspath(path)!r} holds no image that OpenCV can read")
-        if self.channel == 3:
-            img = cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
+        if self.channel == 3 and img.ndim == 3:  # a program may have set another imread_mode
+            img = cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img) if img.shape[2] == 3 else img[:, :, ::-1]
         if self.resize is not None:
             h, w = self.resize
             img = cv2.resize(img, (w, h))
-        return img if self.channel == 3 else img[:, :, np.newaxis]  # type: ignore[no-any-return]
+        return img if img.ndim == 3 else img[:, :, np.newaxis]  # type: ignore[no-any-return]
 
 
 class ExceptionHandler:
-    """Catches exceptions if asked to, counts them, and logs the first few and then every 100th.
+    """Catches exceptions if asked to, counts them, and logs the 101st and then every 100th.
 
     Args:
         catch_exceptions: whether to catch exceptions. If not, they pass.
@@ -121,14 +125,18 @@ class ExceptionHandler:
             if not self.catch_exceptions:
                 raise
             self.count += 1
-            if self.count < 10 or self.count % 100 == 0:
+            if self.count > 100 and self.count % 100 == 1:
                 logger.exception(
                     f"Got {self.count} exceptions so far, whose datapoints are dropped; the last:"
                 )
 
 
 class _Augmenting:
-    """Base class of the dataflows that apply augmentors."""
+    """Base class of the dataflows that apply augmentors.
+
+    Their ``func`` is a method. As an attribute it would refer back to its dataflow, and the workers below a
+    dropped dataflow would live until the garbage collector runs.
+    """
 
     def _set_up(self, augmentors: Any, copy: bool, catch_exceptions: bool) -> None:
         if isinstance(augmentors, list | tuple):
@@ -165,8 +173,8 @@ class AugmentImageComponent(_Augmenting, MapDataComponent):
         index: position or key of the image.
         copy: whether to copy the image first. No augmentor of this package modifies its input, but your
             functions may. Turn it off to save time if nothing modifies its input.
-        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
-            every 100th. Meant for occasional errors in the data.
+        catch_exceptions: drop the datapoints that can't be augmented, and warn only when there are more than
+            100, and then at every 100th. Meant for occasional errors in the data.
     """
 
     def __init__(
@@ -178,16 +186,22 @@ class AugmentImageComponent(_Augmenting, MapDataComponent):
         catch_exceptions: bool = False,
     ) -> None:
         self._set_up(augmentors, copy, catch_exceptions)
-        super().__init__(ds, self._augment, index)
+        ProxyDataFlow.__init__(self, ds)  # func is a method here
+        self.index = index
 
     def reset_state(self) -> None:
         """Reset the source, then the augmentors."""
         super().reset_state()
         self.augs.reset_state()
 
-    def _augment(self, img: Any) -> NDArray[Any] | None:
+    def func(self, dp: Any) -> Any:
+        """Return the datapoint with the image augmented, or None to drop it."""
+        return OnComponent(self._aug_mapper, self.index)(dp)
+
+    def _aug_mapper(self, x: Any) -> Any:
+        """Return the image augmented, or None to drop the datapoint. Subclasses override it."""
         with self.exception_handler.catch():
-            return self.augs.augment(self._image(img))
+            return self.augs.augment(self._image(x))
         return None
 
 
@@ -219,14 +233,19 @@ class _AugmentTogether(_Augmenting, MapData):
     ) -> None:
         self._images, self._points, self._labels, self._boxes = images, points, labels, boxes
         self._set_up(augmentors, copy, catch_exceptions)
-        super().__init__(ds, self._augment)
+        ProxyDataFlow.__init__(self, ds)  # func is a method here
 
     def reset_state(self) -> None:
         """Reset the source, then the augmentors."""
         super().reset_state()
         self.augs.reset_state()
 
-    def _augment(self, dp: Any) -> Any:
+    def func(self, dp: Any) -> Any:
+        """Return the datapoint augmented, or None to drop it."""
+        return self._aug_mapper(dp)
+
+    def _aug_mapper(self, dp: Any) -> Any:
+        """Return the datapoint augmented, or None to drop it. Subclasses override it."""
         with self.exception_handler.catch():
             if isinstance(dp, tuple):
                 dp = list(dp)
@@ -257,6 +276,13 @@ class _AugmentTogether(_Augmenting, MapData):
         return rows.copy() if self.copy else rows
 
 
+def _positions(index: Iterable[Any]) -> Sequence[Any]:
+    """Return positions or keys as a list, or as they are if they are a list or tuple."""
+    if isinstance(index, str | bytes) or not isinstance(index, Iterable):
+        raise TypeError(f"AugmentImageComponents: expected a list of positions or keys, got {index!r}")
+    return index if isinstance(index, list | tuple) else list(index)
+
+
 class AugmentImageComponents(_AugmentTogether):
     """Apply image augmentors to several components of each datapoint, with the same random numbers.
 
@@ -276,8 +302,8 @@ class AugmentImageComponents(_AugmentTogether):
         coords_index: positions or keys of coordinates: N x 2 floating-point arrays with rows (x, y).
         copy: whether to copy images and coordinates first. No augmentor of this package modifies its input,
             but your functions may. Turn it off to save time if nothing modifies its input.
-        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
-            every 100th.
+        catch_exceptions: drop the datapoints that can't be augmented, and warn only when there are more than
+            100, and then at every 100th.
         segmentation_index: positions or keys of label maps. Their values are moved, never mixed or changed.
         box_index: positions or keys of boxes: N x 4 floating-point arrays with rows (x0, y0, x1, y1).
 
@@ -290,19 +316,17 @@ class AugmentImageComponents(_AugmentTogether):
         self,
         ds: Iterable[Any],
         augmentors: AugmentorList | Sequence[ImageAugmentor] | ImageAugmentor,
-        index: Sequence[Any] = (0, 1),
-        coords_index: Sequence[Any] = (),
+        index: Iterable[Any] = (0, 1),
+        coords_index: Iterable[Any] = (),
         copy: bool = True,
         catch_exceptions: bool = False,
         *,
-        segmentation_index: Sequence[Any] = (),
-        box_index: Sequence[Any] = (),
+        segmentation_index: Iterable[Any] = (),
+        box_index: Iterable[Any] = (),
     ) -> None:
-        for value in (index, coords_index, segmentation_index, box_index):
-            if not isinstance(value, list | tuple):
-                raise TypeError(
-                    f"AugmentImageComponents: expected a list of positions or keys, got {value!r}"
-                )
+        index, coords_index, segmentation_index, box_index = map(
+            _positions, (index, coords_index, segmentation_index, box_index)
+        )
         if not index:
             raise ValueError("AugmentImageComponents: expected at least one image in index")
         self.index, self.coords_index = index, coords_index
@@ -329,8 +353,8 @@ class AugmentImageCoordinates(_AugmentTogether):
         coords_index: position or key of the coordinates: an N x 2 floating-point array with rows (x, y).
         copy: whether to copy both first. No augmentor of this package modifies its input, but your functions
             may. Turn it off to save time if nothing modifies its input.
-        catch_exceptions: drop the datapoints that can't be augmented, and log the first nine errors and then
-            every 100th.
+        catch_exceptions: drop the datapoints that can't be augmented, and warn only when there are more than
+            100, and then at every 100th.
     """
 
     def __init__(

@@ -88,6 +88,8 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _one_each(name: str, value: Any, n: int) -> list[Any]:
+    if isinstance(value, tuple) and (name == "dtype" or (value and not np.isscalar(value[0]))):
+        value = list(value)  # a pair of numbers is one range
     if not isinstance(value, list):
         return [value] * n
     if len(value) != n:

@@ -89,7 +89,7 @@ def _cast(value: Any, dtype: np.dtype[Any], name: Any) -> np.ndarray:
         if np.can_cast(array.dtype, dtype, "safe"):
             return array
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(all="ignore"):  # a program may have them raise
                 cast = array.astype(dtype)
             if dtype.kind in "fc" and np.can_cast(array.dtype, dtype, "same_kind"):
                 unchanged = not (np.isinf(cast) & ~np.isinf(array)).any()  # apart from rounding
@@ -114,7 +114,7 @@ def _stack_ints(values: Sequence[int], name: Any) -> np.ndarray:
 
 
 def _stack_floats(values: Sequence[float], name: Any) -> np.ndarray:
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         batch = np.array(values, np.float32)
     if np.isinf(batch).any():
         for value, rounded in zip(values, batch, strict=True):

@@ -132,8 +132,8 @@ class CifarBase(RNGDataFlow[list[Any]]):
 
     def get_label_names(self) -> list[str]:
         """Return the names of the classes, in the order of their labels."""
-        names: list[str] = self._read(self._layout.meta_file, self._layout.names_key)[0]
-        return names
+        names = self._read(self._layout.meta_file, self._layout.names_key)[0]
+        return [name.decode() if isinstance(name, bytes) else name for name in names]
 
     def _read_split(self, name: str) -> tuple[NDArray[np.uint8], list[int]]:
         """Return images (n, 32, 32, 3) and labels."""
@@ -159,6 +159,8 @@ class CifarBase(RNGDataFlow[list[Any]]):
             raise ValueError(f"no file {path!r}; delete {self._folder!r} to fetch it all again")
         with open(path, "rb") as f:
             content = loads_pickle(f.read(), allow_pickle=False)
+        if isinstance(content, dict):  # whoever pickled it again may have had bytes as keys
+            content = {key.decode() if isinstance(key, bytes) else key: v for key, v in content.items()}
         missing = [key for key in keys if not isinstance(content, dict) or key not in content]
         if missing:
             raise ValueError(f"{path!r} has no {', '.join(missing)}: is it another file of that name?")

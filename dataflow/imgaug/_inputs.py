@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,13 @@ def check_dtype(img: Any) -> None:
         raise TypeError(f"expected an image of uint8 or floating point, got {summary(img)}")
 
 
-def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
+def check_pixels(owner: object, img: Any, channels: tuple[int, ...] = ()) -> None:
     """Raise unless ``img`` is an image whose pixel values mean intensities.
 
     Args:
         owner: the augmentor or transform, for the message.
         img: what to check.
-        channels: how many it must have; None for any image of two or three axes.
+        channels: how many it may have; none for any image of two or three axes.
 
     Raises:
         TypeError: ``img`` is not an array, or neither uint8 nor floating point.
@@ -45,8 +46,9 @@ def check_pixels(owner: object, img: Any, channels: int | None = None) -> None:
         check_axes(owner, img)
     if img.size == 0:
         raise ValueError(f"{owner!r}: got an empty image, {summary(img)}")
-    if channels is not None and shape[2:] != (channels,):
-        raise ValueError(f"{owner!r}: expected an image of {channels} channels, got {summary(img)}")
+    if channels and (len(shape) != 3 or shape[2] not in channels):
+        expected = " or ".join(map(str, channels))
+        raise ValueError(f"{owner!r}: expected an image of {expected} channels, got {summary(img)}")
 
 
 def check_axes(owner: object, img: Any) -> None:
@@ -58,12 +60,14 @@ def check_axes(owner: object, img: Any) -> None:
 def as_rows(array: Any, width: int, owner: object) -> NDArray[Any]:
     """Return coordinates (width 2) or boxes (width 4) as a floating-point array, the same if it is one.
 
+    Coordinates may have more columns, which mean something else, such as visibility.
+
     Raises:
         TypeError: the values are not real numbers.
         ValueError: the shape is not (N, width).
     """
     rows = np.asarray(array)
-    if rows.ndim != 2 or rows.shape[1] != width:
+    if rows.ndim != 2 or rows.shape[1] < width or (rows.shape[1] > width != 2):
         names = "(x, y)" if width == 2 else "(x0, y0, x1, y1)"
         raise ValueError(f"{owner!r}: expected an N x {width} array of rows {names}, got shape {rows.shape}")
     if rows.dtype.kind in "iu":
@@ -71,6 +75,13 @@ def as_rows(array: Any, width: int, owner: object) -> NDArray[Any]:
     if rows.dtype.kind != "f":
         raise TypeError(f"{owner!r}: expected floating-point coordinates, got {summary(rows)}")
     return rows
+
+
+def move_points(coords: Any, owner: object, move: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """Return coordinates whose columns x and y are ``move(coords)``, and others are kept; a new array."""
+    rows = as_rows(coords, 2, owner)
+    moved = move(rows[:, :2])
+    return moved if rows.shape[1] == 2 else np.concatenate((moved, rows[:, 2:]), axis=1)
 
 
 def int_pair(shape: Any) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class LegacyMethods(Described):
             raise NotImplementedError(f"{type(self).__name__} must define get_transform(img)")
         self._warn("defines the old augmentor interface; define get_transform(img) instead")
         params = self._old_params(img)
-        if isinstance(params, BaseTransform):
+        if isinstance(params, BaseTransform) and not hasattr(self, "_augment"):
             return params
         return TransformFactory(
             name=f"LegacyConversion -- {self!r}",
@@ -56,9 +56,9 @@ class LegacyMethods(Described):
     def augment_coords(self, coords: Any, param: Any) -> Any:
         """Augment coordinates as before. Deprecated: call ``apply_coords`` of a transform."""
         self._warn("augment_coords is deprecated; call apply_coords(coords) of a transform")
-        if isinstance(param, BaseTransform):
-            return param.apply_coords(coords)
-        return self._augment_coords(coords, param) if hasattr(self, "_augment_coords") else coords
+        if hasattr(self, "_augment_coords"):
+            return self._augment_coords(coords, param)
+        return param.apply_coords(coords) if isinstance(param, BaseTransform) else coords
 
     def _has_old_hooks(self) -> bool:
         overridden = type(self).get_transform is not LegacyMethods.get_transform
@@ -72,7 +72,8 @@ class LegacyMethods(Described):
         return params
 
     def _old_augment(self, img: Any, params: Any) -> Any:
-        if isinstance(params, BaseTransform):
+        own = self._has_old_hooks() and hasattr(self, "_augment")
+        if isinstance(params, BaseTransform) and not own:
             return params.apply_image(img)
         return self._augment(img, params)  # type: ignore[attr-defined]
 

@@ -35,7 +35,7 @@ class ColorSpace(PhotometricAugmentor):
 
 
 class Grayscale(ColorSpace):
-    """Convert a colour image to gray.
+    """Convert a colour image to gray. A fourth channel is left out.
 
     Args:
         keepdims: return (h, w, 1); else (h, w).
@@ -51,7 +51,7 @@ class Grayscale(ColorSpace):
         self.rgb, self.keepshape = rgb, keepshape
 
     def _augment(self, img: Image, params: None) -> Image:
-        check_pixels(self, img, channels=3)
+        check_pixels(self, img, channels=(3, 4))
         gray = self._convert(img)
         return opencv().merge((gray, gray, gray)) if self.keepshape else gray
 

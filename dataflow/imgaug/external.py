@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._core.optional import require
 from ._cv import Image
-from ._inputs import as_rows
+from ._inputs import move_points
 from .base import ImageAugmentor
 from .transform import Transform
 
@@ -62,7 +62,9 @@ class IAATransform(Transform):
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
         """Return the coordinates augmented, a new array."""
-        points = as_rows(coords, 2, self)
+        return move_points(coords, self, self._move)
+
+    def _move(self, points: NDArray[Any]) -> NDArray[Any]:
         keypoints = require("imgaug", None).KeypointsOnImage.from_xy_array(points, self._shape)
         moved = self._aug.augment_keypoints(keypoints).to_xy_array()
         return np.array(moved, dtype=points.dtype)
@@ -136,7 +138,9 @@ class AlbumentationsTransform(Transform):
         Raises:
             ValueError: the library made more or less points of them, as some border modes do.
         """
-        points = as_rows(coords, 2, self)
+        return move_points(coords, self, self._move)
+
+    def _move(self, points: NDArray[Any]) -> NDArray[Any]:
         moved = np.asarray(self._run(image=self._blank(), keypoints=points)["keypoints"], dtype=points.dtype)
         if len(moved) != len(points):
             raise ValueError(

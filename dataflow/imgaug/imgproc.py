@@ -47,7 +47,7 @@ class Hue(PhotometricAugmentor):
         return self._rand_range(*self.range)  # type: ignore[no-any-return]
 
     def _augment(self, img: Image, units: np.float32) -> Image:
-        check_pixels(self, img, channels=3)
+        check_pixels(self, img, channels=(3, 4))
         return in_float32(img, lambda x: self._rotate(x, units), self)
 
     def _rotate(self, img: Image, units: np.float32) -> Image:
@@ -124,7 +124,7 @@ class Contrast(PhotometricAugmentor):
 
     def _augment(self, img: Image, factor: np.float32) -> Image:
         if img.ndim == 3 and self.rgb is not None:
-            check_pixels(self, img, channels=3)
+            check_pixels(self, img, channels=(3, 4))
             mean = gray_of(as_float32(img), self.rgb).mean()
         else:
             check_pixels(self, img)
@@ -276,7 +276,7 @@ class Saturation(PhotometricAugmentor):
         return _ONE + self._rand_range(-self.alpha, self.alpha)  # type: ignore[no-any-return]
 
     def _augment(self, img: Image, weight: np.float32) -> Image:
-        check_pixels(self, img, channels=3)
+        check_pixels(self, img, channels=(3, 4))
         return in_strips(img, lambda x: self._mix(x, weight))
 
     def _mix(self, img: Image, weight: np.float32) -> Image:
@@ -284,7 +284,7 @@ class Saturation(PhotometricAugmentor):
         gray = as_float32(gray_of(x, self.rgb)) * (_ONE - weight)
         out = img.astype(np.float32)
         out *= weight
-        out += opencv().cvtColor(gray, opencv().COLOR_GRAY2RGB)
+        out += opencv().merge([gray] * img.shape[2])
         return saturate(out, img.dtype, self.clip)
 
 
@@ -313,7 +313,7 @@ class Lighting(PhotometricAugmentor):
         return (self.rng.randn(3) * self.std).astype(np.float32)
 
     def _augment(self, img: Image, weights: NDArray[np.float32]) -> Image:
-        check_pixels(self, img, channels=3)
+        check_pixels(self, img, channels=(3,))
         shift = np.dot(self.eigvec, weights * self.eigval)
         return by_level(img, lambda x: saturate(x + shift, img.dtype, self.clip))
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._core.describe import Described
 from ._cv import BORDER_CONSTANT, Image, move, opencv, summary
-from ._inputs import as_rows, int_pair
+from ._inputs import int_pair, move_points
 from .base import ImageAugmentor
 from .transform import Transform
 
@@ -86,7 +86,8 @@ class _PasteTransform(Transform):
         return canvas
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
-        return as_rows(coords, 2, self) + np.array([self.x0, self.y0], dtype=np.float32)
+        offset = np.array([self.x0, self.y0], dtype=np.float32)
+        return move_points(coords, self, lambda points: points + offset)
 
     def apply_segmentation(self, segmentation: Image) -> Image:
         filler = self.filler

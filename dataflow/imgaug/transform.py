@@ -18,7 +18,7 @@ from .._compat.renamed import renamed_arguments
 from .._core.describe import bracketed
 from ._base_transform import BaseTransform, Transform
 from ._cv import BORDER_CONSTANT, INTER_LINEAR, Image, move, nearest, opencv, resample, summary
-from ._inputs import as_rows
+from ._inputs import as_rows, move_points
 
 __all__ = [
     "BaseTransform",
@@ -146,7 +146,7 @@ class TransposeTransform(Transform):
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
         """Return the coordinates with x and y exchanged."""
-        return np.array(as_rows(coords, 2, self)[:, ::-1])
+        return move_points(coords, self, lambda points: np.array(points[:, ::-1]))
 
     def apply_segmentation(self, segmentation: Image) -> Image:
         """Return the label map transposed."""
@@ -183,7 +183,9 @@ class WarpAffineTransform(Transform):
 
     def apply_coords(self, coords: ArrayLike) -> NDArray[Any]:
         """Return the coordinates mapped."""
-        points = as_rows(coords, 2, self)
+        return move_points(coords, self, self._map)
+
+    def _map(self, points: NDArray[Any]) -> NDArray[Any]:
         ones = np.ones((len(points), 1), dtype=np.float32)
         return np.concatenate((points, ones), axis=1) @ self.mat.T  # type: ignore[no-any-return]
 

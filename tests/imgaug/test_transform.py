@@ -153,7 +153,7 @@ def test_nothing_integer_is_rounded_and_nothing_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong, error", [(np.zeros(4), ValueError), (np.zeros((2, 3)), ValueError), ("x", ValueError)]
+    "wrong, error", [(np.zeros(4), ValueError), (np.zeros((2, 1)), ValueError), ("x", ValueError)]
 )
 def test_wrong_coordinates(wrong: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"FlipTransform.*expected an N x 2 array of rows \(x, y\)"):
