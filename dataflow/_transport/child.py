@@ -74,6 +74,13 @@ class ChildProcess(mp_process.BaseProcess):
             self._popen.close()
 
 
+def flush_streams() -> None:
+    """Write what was printed, or a forked child has it too. It may wait: for who reads it, or for a lock."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+
+
 def _start(process: ChildProcess, method: str) -> Any:
     if sys.platform == "win32":
         from multiprocessing.popen_spawn_win32 import Popen
@@ -94,9 +101,6 @@ class _Running:
         self._owner = os.getpid()
         self._fds: list[int] = []  # that the child inherits
         self._life_line = self._pidfd = -1
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(AttributeError, OSError, ValueError):
-                stream.flush()  # or the child has what is in it too
         try:
             self.pid = self._start(process)
         except BaseException:

@@ -34,7 +34,8 @@ def unlock_streams() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__, *streams):
         buffer = getattr(stream, "buffer", None)
         if type(buffer) is io.BufferedWriter:
-            buffer.__init__(buffer.raw)  # type: ignore[misc]  # makes a new lock
+            with contextlib.suppress(OSError, ValueError):  # it is closed
+                buffer.__init__(buffer.raw)  # type: ignore[misc]  # makes a new lock
 
 
 def unlock_np_random() -> None:

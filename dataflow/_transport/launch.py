@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from .._core.global_streams import Seeds
 from .._core.random_state import enter_worker, process_state, seeds_of_worker
 from . import inherited
-from .child import STATUS_UNKNOWN, ChildProcess
+from .child import STATUS_UNKNOWN, ChildProcess, flush_streams
 from .descriptors import inherited_fd as inherited_fd
 from .descriptors import pidfd_of as pidfd_of
 from .descriptors import streams_taken
@@ -132,6 +132,7 @@ def start_process(
             process = ChildProcess(
                 method, _run, (parent, streams, index, entry, setup, sent), name=f"{what}-{index}"
             )
+            flush_streams()
             with _signals_held_back(), warnings.catch_warnings():
                 # Python 3.12 warns of any fork beside threads. The child runs only code that is made for it.
                 warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
