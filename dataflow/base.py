@@ -99,15 +99,28 @@ def _convert_length_error(cls: type) -> None:
     cls.__len__ = __len__  # type: ignore[attr-defined]
 
 
-class _Upstream:
-    """The attribute ``upstream``: a non-data descriptor, so an attribute of an instance wins over it."""
+class UpstreamProperty:
+    """Like ``property``, but an attribute of an instance wins over it: an old class may have one of the name.
+
+    Args:
+        find: the function that it decorates.
+    """
+
+    def __init__(self, find: Callable[[Any], tuple[Any, ...]]) -> None:
+        self._find = find
+        self.__doc__ = find.__doc__
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
-        if obj is None:
-            return self
-        if "df_lists" in vars(obj):
-            return tuple(obj.df_lists)
-        return (obj.ds,) if "ds" in vars(obj) else ()
+        return self if obj is None else self._find(obj)
+
+
+def _usual_upstream(ds: Any) -> tuple[Any, ...]:
+    own = getattr(ds, "__dict__", {})
+    if isinstance(ds, ProxyDataFlow):  # ds may be a property
+        return (ds.ds,) if hasattr(ds, "ds") else ()
+    if isinstance(own.get("df_lists"), list | tuple):
+        return tuple(own["df_lists"])
+    return (own["ds"],) if "ds" in own else ()
 
 
 class DataFlow(ABC, Generic[T_co]):
@@ -118,7 +131,7 @@ class DataFlow(ABC, Generic[T_co]):
     defines one name of a pair gets the other.
     """
 
-    upstream: tuple[Any, ...] = _Upstream()  # type: ignore[assignment]
+    upstream: tuple[Any, ...] = UpstreamProperty(_usual_upstream)  # type: ignore[assignment]
     """The dataflows that this one reads: ``(self.ds,)`` or ``tuple(self.df_lists)``, or none. A class that
     keeps them elsewhere overrides it with a property."""
 
@@ -278,14 +291,19 @@ def length_of(ds: Iterable[Any]) -> int:
         raise LengthUnknownError(f"{type(ds).__name__} has no length: {e}") from e
 
 
+def _may_be_read(flow: Any) -> bool:
+    return hasattr(flow, "__iter__") and not isinstance(flow, str | bytes)
+
+
 def upstream_of(ds: Any) -> tuple[Any, ...]:
     """Return what a dataflow reads, each distinct object once.
 
-    A user's class may lack ``upstream``, or use that name for something else. Then the result is empty.
+    A user's class may lack ``upstream``, or use that name for something else. Then it is ``ds`` or
+    ``df_lists``.
     """
-    upstream = getattr(ds, "upstream", ())
-    if not isinstance(upstream, tuple | list):
-        return ()
+    upstream = getattr(ds, "upstream", None)
+    if not isinstance(upstream, tuple | list) or not all(map(_may_be_read, upstream)):
+        upstream = _usual_upstream(ds)
     return tuple({id(flow): flow for flow in upstream}.values())
 
 

@@ -13,7 +13,7 @@ from ._parallel.jobs import produce
 from ._parallel.pool_owner import PoolOwner, known_length
 from ._transport.launch import check_start_method
 from ._transport.pool import WorkerPool
-from .base import ProxyDataFlow, length_of, upstream_of
+from .base import ProxyDataFlow, UpstreamProperty, length_of, upstream_of
 
 __all__ = [
     "MultiProcessPrefetchData",
@@ -206,8 +206,8 @@ class MultiThreadRunner(PoolOwner):
         self._flows = [get_df() for _ in range(self.num_thread or 1)]
         self._size = known_length(self._flows[0])
 
-    @property
-    def upstream(self) -> tuple[Any, ...]:  # type: ignore[override]
+    @UpstreamProperty
+    def upstream(self) -> tuple[Any, ...]:
         """The dataflows that ``get_df`` made."""
         return tuple(self._flows)
 

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from .._core.describe import type_in_words
-from ..base import DataFlow, InfiniteLengthError, RNGDataFlow, length_of, reset_all, upstream_of
+from ..base import (
+    DataFlow,
+    InfiniteLengthError,
+    RNGDataFlow,
+    UpstreamProperty,
+    length_of,
+    reset_all,
+    upstream_of,
+)
 from ..utils import logger
 
 __all__ = ["ConcatData", "JoinData", "RandomChooseData", "RandomMixData"]
@@ -58,8 +66,8 @@ class RandomChooseData(RNGDataFlow[Any]):
         super().reset_state()
         reset_all(upstream_of(self))
 
-    @property
-    def upstream(self) -> tuple[Any, ...]:  # type: ignore[override]
+    @UpstreamProperty
+    def upstream(self) -> tuple[Any, ...]:
         """The dataflows of ``df_lists``, without their probabilities."""
         return tuple(item[0] if _is_pair(item) else item for item in self.df_lists)
 
