@@ -107,15 +107,15 @@ class UpstreamProperty:
     """
 
     def __init__(self, find: Callable[[Any], tuple[Any, ...]]) -> None:
-        self._find = find
+        self.find = find
         self.__doc__ = find.__doc__
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
-        return self if obj is None else self._find(obj)
+        return self if obj is None else self.find(obj)
 
 
-def _usual_upstream(ds: Any) -> tuple[Any, ...]:
-    own = getattr(ds, "__dict__", {})
+def _usual_upstream(ds: DataFlow[Any]) -> tuple[Any, ...]:
+    own = vars(ds)
     if isinstance(ds, ProxyDataFlow):  # ds may be a property
         return (ds.ds,) if hasattr(ds, "ds") else ()
     if isinstance(own.get("df_lists"), list | tuple):
@@ -298,12 +298,12 @@ def _may_be_read(flow: Any) -> bool:
 def upstream_of(ds: Any) -> tuple[Any, ...]:
     """Return what a dataflow reads, each distinct object once.
 
-    A user's class may lack ``upstream``, or use that name for something else. Then it is ``ds`` or
-    ``df_lists``.
+    A user's class may use the name ``upstream`` for something else. Then it is what its base class says.
     """
     upstream = getattr(ds, "upstream", None)
     if not isinstance(upstream, tuple | list) or not all(map(_may_be_read, upstream)):
-        upstream = _usual_upstream(ds)
+        said = (vars(cls).get("upstream") for cls in type(ds).__mro__)
+        upstream = next((p.find(ds) for p in said if isinstance(p, UpstreamProperty)), ())
     return tuple({id(flow): flow for flow in upstream}.values())
 
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import doctest
 import pickle
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import dataflow.base
 from dataflow import (
     BatchData,
+    ConcatData,
     DataFlow,
     DataFlowTerminated,
     DataFromList,
+    JoinData,
     MapData,
+    MultiProcessMapData,
+    MultiProcessRunner,
+    MultiProcessRunnerZMQ,
+    MultiThreadMapData,
     ProxyDataFlow,
+    RandomChooseData,
     RNGDataFlow,
 )
 from dataflow.base import (
@@ -27,7 +36,10 @@ from dataflow.base import (
     ReentrancyError,
     length_of,
     reset_all,
+    upstream_of,
 )
+from tests.helpers.parallel import Count, identity, nothing_left, snapshot
+from tests.helpers.wrappers import PARALLEL, PLAIN, SOURCES, WRAPPERS
 
 
 class Counting(DataFlow):
@@ -192,6 +204,227 @@ def test_a_pickled_guard_is_open() -> None:
     guard = DataFlowReentrantGuard()
     with guard, pickle.loads(pickle.dumps(guard)):
         pass
+
+
+# ---- upstream and close
+
+
+class Closing(Counting):
+    """Yields 3 times an image and points, and counts also how often it is closed."""
+
+    closed = 0
+
+    def __len__(self) -> int:
+        return 3
+
+    def __iter__(self) -> Iterator[Any]:
+        for _ in range(3):
+            yield [np.zeros((4, 4, 3), np.uint8), np.zeros((2, 2))]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_every_class_of_the_package_is_looked_at() -> None:
+    """A new one must be added to ``tests/helpers/wrappers.py``."""
+    classes = {
+        name
+        for name, value in ((name, getattr(dataflow, name)) for name in dataflow.__all__)
+        if isinstance(value, type) and issubclass(value, DataFlow) and value.__name__ == name
+    }
+    made = {type(make(Closing())).__name__ for make in PLAIN.values()}
+    parallel = {getattr(dataflow, name).__name__ for name in PARALLEL if hasattr(dataflow, name)}
+    assert classes - made - parallel - SOURCES == {"DataFlow", "RNGDataFlow"}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_upstream_is_what_a_dataflow_reads(wrapper: str) -> None:
+    source = Closing()
+    df = WRAPPERS[wrapper](source)
+    assert df.upstream == (source,) == upstream_of(df)
+    df.close()
+    df.close()
+    assert source.closed == 2
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("mine", ["a river", 5, ["a", "b"], print, None])
+def test_a_subclass_may_use_the_name_upstream_for_something_else(wrapper: str, mine: Any) -> None:
+    source = Closing()
+    df = WRAPPERS[wrapper](source)
+    df.upstream = mine
+    assert df.upstream is mine
+    repr(df)
+    if wrapper in PLAIN:
+        resets = source.resets
+        df.reset_state()
+        assert source.resets == resets + 1
+        assert list(islice(df, 1))
+    with df:
+        pass
+    assert source.closed == 1
+
+
+@pytest.mark.parametrize("wrapper", PLAIN)
+def test_a_subclass_may_use_the_name_close_for_something_else(wrapper: str) -> None:
+    source = Closing()
+    df = PLAIN[wrapper](source)
+    df.close = 101.5  # the price of a share at the close, say
+    df.reset_state()
+    with MapData(df, identity) as outer:
+        outer.reset_state()
+    outer.close()
+    with df:
+        pass
+    assert df.close == 101.5
+    assert source.closed == 3
+
+
+def test_sources_read_nothing() -> None:
+    for source in (DataFromList([1]), OldStyle(), Counting()):
+        assert source.upstream == ()
+        with source as same:
+            assert same is source
+        source.close()
+        assert len(list(source)) > 0, "a plain source can be used by others after it"
+
+
+def test_old_idioms_of_keeping_the_dataflow() -> None:
+    class Property(ProxyDataFlow):
+        def __init__(self, ds: Any) -> None:
+            self.inner = ds
+
+        @property
+        def ds(self) -> Any:
+            return self.inner
+
+    class List(DataFlow):
+        def __init__(self, ds: Any) -> None:
+            self.df_lists = [ds, ds]
+
+        def __iter__(self) -> Iterator[Any]:
+            yield from self.df_lists[0]
+
+    class Path(DataFlow):
+        ds = "a path"
+        df_lists = 7
+
+        def __iter__(self) -> Iterator[Any]:
+            yield 1
+
+    class Unfinished(ProxyDataFlow):
+        def __init__(self) -> None:
+            pass
+
+    source = Closing()
+    for df in (Property(source), List(source)):
+        assert set(df.upstream) == {source}
+        df.close()
+    assert source.closed == 2
+    Property(source).reset_state()
+    assert source.resets == 1
+    for other in (Path(), Unfinished()):
+        other.close()
+        assert upstream_of(other) == ()
+        repr(other)
+    assert upstream_of([1, 2]) == upstream_of(iter(())) == upstream_of(object()) == ()
+
+
+def test_close_passes_down_once_to_each_and_to_all_even_if_one_raises() -> None:
+    class Stuck(Closing):
+        def close(self) -> None:
+            super().close()
+            raise OSError("can't be closed")
+
+    a, stuck, b = Closing(), Stuck(), Closing()
+    df = MapData(JoinData([a, ConcatData([a, stuck, stuck]), RandomChooseData([b, a])]), repr)
+    with pytest.raises(OSError, match="can't be closed"):
+        df.close()
+    assert stuck.closed == b.closed == 1
+    JoinData([a, a, a]).close()
+    assert a.closed in (3, 4), "once for each that reads it"
+
+
+def test_what_is_no_dataflow_is_not_closed() -> None:
+    import io
+
+    file = io.StringIO("a\nb\n")
+    with MapData(ProxyDataFlow(file), str.strip) as df:
+        assert list(df) == ["a", "b"]
+    assert not file.closed, "it is the user's"
+
+
+def test_a_with_block_ends_all_workers_and_they_can_be_started_anew() -> None:
+    with nothing_left():
+        df: Any = BatchData(MultiProcessMapData(Count(8), 1, identity, 5, strict=True), 4)
+        for _ in range(2):
+            with df:
+                df.reset_state()
+                assert [len(batch[0]) for batch in df] == [4, 4]
+                assert snapshot()["children"]
+            with pytest.raises(RuntimeError, match=r"was closed: call reset_state\(\)") as caught:
+                list(df)
+            assert isinstance(caught.value, Exception)
+        del df, caught
+
+
+def test_a_runner_inside_a_mapper_is_closed_with_it_and_started_with_it() -> None:
+    with nothing_left():
+        for runner in (MultiProcessRunner(Count(6), 5, 1), MultiProcessRunnerZMQ(Count(6))):
+            df = MultiProcessMapData(runner, 1, identity, 5, strict=True)
+            for _ in range(2):
+                df.reset_state()
+                assert sorted(df) == [[i] for i in range(6)]
+                df.close()
+                df.close()
+            with pytest.raises(RuntimeError, match=r"call reset_state\(\)"):
+                list(runner)
+        del df, runner
+
+
+def test_a_process_runner_is_started_anew_by_reset_state_only_if_it_was_closed() -> None:
+    with nothing_left():
+        df = MultiProcessRunner(Count(3), 5, 1)
+        df.reset_state()
+        pids = snapshot()["children"]
+        assert list(df) == [[0], [1], [2]]
+        df.reset_state()
+        assert snapshot()["children"] == pids and list(df) == [[0], [1], [2]]
+        df.close()
+        df.reset_state()
+        assert snapshot()["children"] != pids and list(df) == [[0], [1], [2]]
+        df.close()
+        del df
+
+
+# ---- no length, as users said it
+
+
+class OldIdiom(Counting):
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class Worse(OldIdiom):
+    def size(self) -> int:
+        raise NotImplementedError("ask again")
+
+
+@pytest.mark.parametrize("kind", [OldIdiom, Worse])
+def test_a_length_that_is_not_implemented_is_no_length(kind: Any) -> None:
+    expected = [[0], [1], [2]]
+    assert list(kind()) == sorted(kind()) == list(tqdm(kind(), disable=True)) == expected
+    assert tuple(kind()) == tuple(expected)
+    for df in (BatchData(kind(), 2), MapData(kind(), identity), ProxyDataFlow(kind()), JoinData([kind()])):
+        with pytest.raises(NotImplementedError):
+            len(df)
+        assert list(df)
+    with pytest.raises(NotImplementedError):
+        kind().size()
+    for make in (MultiThreadMapData, MultiProcessMapData):
+        with make(kind(), 1, identity, 5, strict=True) as df:
+            df.reset_state()
+            assert list(df) == list(tqdm(df, disable=True)) == expected
 
 
 def test_doctests() -> None:

@@ -69,11 +69,14 @@ class RandomChooseData(RNGDataFlow[Any]):
     @UpstreamProperty
     def upstream(self) -> tuple[Any, ...]:
         """The dataflows of ``df_lists``, without their probabilities."""
+        return self._flows()
+
+    def _flows(self) -> tuple[Any, ...]:
         return tuple(item[0] if _is_pair(item) else item for item in self.df_lists)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints until a dataflow is exhausted."""
-        iterators = [iter(ds) for ds in self.upstream]
+        iterators = [iter(ds) for ds in self._flows()]
         if self.probs is not None and len(self.probs) != len(iterators):
             raise ValueError(
                 f"RandomChooseData: got {len(iterators)} dataflows, but {len(self.probs)} probabilities"
