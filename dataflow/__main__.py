@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from . import __version__
 from ._cli import convert, inspect, run
 
 _COMMANDS = (inspect, convert, run)
@@ -26,10 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m dataflow" if as_module else "dataflow-loader",
         description="Look into files of datapoints, convert them, run old programs.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"dataflow {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
     args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 0
     try:
         args.run(args)
     except (ValueError, TypeError, OSError, ImportError) as e:

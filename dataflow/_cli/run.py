@@ -8,7 +8,8 @@ import runpy
 import sys
 from typing import Any
 
-from .._compat.tensorpack import install_as_tensorpack
+from .._compat.not_included import why_not
+from .._compat.tensorpack import hide_behind_own_package, install_as_tensorpack
 
 __all__ = ["add"]
 
@@ -29,9 +30,12 @@ def run(args: argparse.Namespace) -> None:
     if not os.path.exists(script):
         raise FileNotFoundError(f"{script} does not exist")
     sys.argv = [script, *args.args]
+    folder = os.path.dirname(os.path.abspath(script))
     if not getattr(sys.flags, "safe_path", False):
-        sys.path[0] = os.path.dirname(os.path.abspath(script))
+        sys.path[0] = folder
     install_as_tensorpack(override=True)
+    if folder in sys.path:
+        hide_behind_own_package(folder)
     try:
         runpy.run_path(script, run_name="__main__")
     except Exception as e:
@@ -39,4 +43,6 @@ def run(args: argparse.Namespace) -> None:
         while traceback is not None and traceback.tb_frame.f_code.co_filename != script:
             traceback = traceback.tb_next  # our own frames are of no interest
         sys.excepthook(type(e), e.with_traceback(traceback), traceback)
+        if isinstance(e, NameError) and e.name and "tensorpack" in sys.modules:
+            print(f"If that is a name of tensorpack: {why_not(e.name)}", file=sys.stderr)
         sys.exit(1)

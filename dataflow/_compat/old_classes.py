@@ -23,12 +23,19 @@ from .renamed import warn_renamed
 
 __all__ = [
     "AugmentImagesTogether",
+    "BlockParallel",
     "LMDBDataPoint",
+    "PlasmaGetData",
+    "PlasmaPutData",
     "PrefetchOnGPUs",
+    "PrefetchProcess",
+    "PrefetchProcessZMQ",
     "RemoteData",
+    "TFFuncMapper",
     "TFRecordData",
     "ThreadedMapData",
     "serve_data",
+    "tf_aug",
 ]
 
 _C = TypeVar("_C", bound=type)
@@ -110,3 +117,23 @@ class _OnOneGPU(ProxyDataFlow[Any]):
     def reset_state(self) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(self.gpus[worker_index()])
         super().reset_state()
+
+
+def _gone(name: str, instead: str) -> type:
+    """Return a class that can be imported and named as a base class, and raises when it is made or called."""
+
+    def refuse(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"{name} is gone from this library: {instead}")
+
+    return type(name, (), {"__init__": refuse, "__doc__": f"Gone: {instead}.", "__module__": __name__})
+
+
+_USE_A_RUNNER = "use MultiProcessRunnerZMQ, which starts the processes itself"
+_NO_TENSORFLOW = "it needs TensorFlow; use MapData with a function of your own"
+BlockParallel = _gone("BlockParallel", _USE_A_RUNNER)
+PrefetchProcess = _gone("PrefetchProcess", _USE_A_RUNNER)
+PrefetchProcessZMQ = _gone("PrefetchProcessZMQ", _USE_A_RUNNER)
+PlasmaGetData = _gone("PlasmaGetData", "pyarrow has lost plasma; the runners use shared memory themselves")
+PlasmaPutData = _gone("PlasmaPutData", "pyarrow has lost plasma; the runners use shared memory themselves")
+TFFuncMapper = _gone("TFFuncMapper", _NO_TENSORFLOW)
+tf_aug = _gone("tf_aug", _NO_TENSORFLOW)

@@ -1,4 +1,4 @@
-"""The names that modules had in earlier releases, and where each is defined. Each is loaded at first use."""
+"""The names that modules had in earlier releases: where each is defined, loaded when somebody asks for it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-_OLD_CLASSES = "dataflow._compat.old_classes"
-_NAMES = {  # names in _OLD_CLASSES, by the module that had them; the package itself had all
-    "dataflow.format": ("LMDBDataPoint", "TFRecordData"),
-    "dataflow.image": ("AugmentImagesTogether",),
-    "dataflow.parallel": ("PrefetchOnGPUs",),
-    "dataflow.parallel_map": ("ThreadedMapData",),
-    "dataflow.remote": ("RemoteData", "serve_data"),
+_OLD_CLASSES = "_compat.old_classes"
+_NAMES = {  # of _OLD_CLASSES, by the module that had them; the package had them all
+    "format": ("LMDBDataPoint", "TFRecordData"),
+    "image": ("AugmentImagesTogether",),
+    "parallel": (
+        "BlockParallel",
+        "PlasmaGetData",
+        "PlasmaPutData",
+        "PrefetchOnGPUs",
+        "PrefetchProcess",
+        "PrefetchProcessZMQ",
+    ),
+    "parallel_map": ("ThreadedMapData",),
+    "remote": ("RemoteData", "serve_data"),
+    "tf_func": ("TFFuncMapper", "tf_aug"),
 }
-_NAMES["dataflow"] = tuple(name for names in _NAMES.values() for name in names)
-_AUGMENTOR_BASE = {"TransformAugmentorBase": ("dataflow.imgaug.base", "ImageAugmentor")}
+_NAMES[""] = tuple(name for names in _NAMES.values() for name in names)
 _DEFINED_IN = {module: {name: (_OLD_CLASSES, name) for name in names} for module, names in _NAMES.items()}
-_DEFINED_IN |= dict.fromkeys(("dataflow.imgaug.geometry", "dataflow.imgaug.transform"), _AUGMENTOR_BASE)
+_AUGMENTOR_BASE = {"TransformAugmentorBase": ("imgaug.base", "ImageAugmentor")}
+_DEFINED_IN["imgaug.geometry"] = _AUGMENTOR_BASE
+_DEFINED_IN["imgaug.transform"] = {
+    **_AUGMENTOR_BASE,
+    "ImageTransform": ("imgaug._base_transform", "Transform"),
+}
 
 
 def old_names(module: str) -> Callable[[str], Any]:
@@ -30,12 +42,13 @@ def old_names(module: str) -> Callable[[str], Any]:
     Args:
         module: the full name of the module.
     """
-    names = _DEFINED_IN[module]
+    package, _, within = module.partition(".")  # the package has another name beside one called dataflow
+    names = _DEFINED_IN[within]
 
     def get(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         source, attribute = names[name]
-        return getattr(importlib.import_module(source), attribute)
+        return getattr(importlib.import_module(f"{package}.{source}"), attribute)
 
     return get

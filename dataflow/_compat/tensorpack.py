@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["install_as_tensorpack"]
+__all__ = ["hide_behind_own_package", "install_as_tensorpack"]
 
 # A folder on sys.path rather than an import hook: spawned worker processes get sys.path too.
 _FOLDER = Path(__file__).parent / "as_tensorpack"
+_OWN_NAME_FOLDER = Path(__file__).parent / "own_name"
+_PACKAGE = __name__.partition(".")[0]
 _OURS = str(_FOLDER / "tensorpack" / "__init__.py")
 
 
@@ -43,3 +46,17 @@ def install_as_tensorpack(*, override: bool = False) -> None:
             "import this library in its place, in this process only"
         )
     sys.path.insert(0, str(_FOLDER))
+
+
+def hide_behind_own_package(folder: str) -> None:
+    """Give up the name ``dataflow`` if a program in ``folder`` has a package or module of its own by it.
+
+    Then ``import dataflow`` is the program's, also in its workers, and ``import tensorpack`` loads this
+    library again, under the name ``dataflow_loader``. Do not use modules that were loaded before.
+    """
+    spec = PathFinder.find_spec("dataflow", [folder])
+    if spec is None or spec.origin in (None, sys.modules[_PACKAGE].__file__):
+        return
+    for name in [name for name in sys.modules if name == _PACKAGE or name.startswith(_PACKAGE + ".")]:
+        del sys.modules[name]
+    sys.path.append(str(_OWN_NAME_FOLDER))

@@ -12,6 +12,8 @@ from .utils import (
     humanize_time_delta,
 )
 
+__path__.append(f"{__path__[0]}/../_compat/old_modules/utils")  # compatible_serialize is found there
+
 __all__ = [
     "change_env",
     "execute_only_once",

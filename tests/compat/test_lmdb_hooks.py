@@ -120,10 +120,12 @@ class TestChangedKeys:
         assert list(df) == [[0], [1]]
 
 
-def test_given_keys_are_for_shuffled_passes_only(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_given_keys_are_for_shuffled_passes_only(
+    path: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     ds = LMDBData(path, shuffle=False, keys=KEYS[:2])
     assert len(ds) == 9 and keys_of(ds) == KEYS
-    assert "no effect without shuffle=True" in caplog.text
+    assert "no effect without shuffle=True" in caplog.text + capsys.readouterr().out
 
 
 @pytest.mark.parametrize("keys", [None, KEYS, "{:08d}"])

@@ -35,6 +35,8 @@ NAMES = {
     "dataset.places": "Places365Standard",
     "dataset.svhn": "SVHNDigit",
     "dataset.tiny_imagenet": "TinyImageNet",
+    "tf_func": "TFFuncMapper tf_aug",
+    "utils.compatible_serialize": "dumps loads",
     "dftools": (
         "dataflow_to_process_queue dump_dataflow_to_lmdb dump_dataflow_to_process_queue "
         "dump_dataflow_to_tfrecord"

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 
-from dataflow._compat.old_classes import PrefetchOnGPUs, ThreadedMapData
-from dataflow.parallel import (
-    MultiProcessPrefetchData,
-    MultiProcessRunner,
-    MultiProcessRunnerZMQ,
-    MultiThreadPrefetchData,
-    MultiThreadRunner,
-    PrefetchData,
-    PrefetchDataZMQ,
-)
-from dataflow.parallel_map import MultiProcessMapData, MultiThreadMapData
+_package = __name__.partition(".")[0]
+_library = importlib.import_module(_package)
 
 __all__ = [
+    "BlockParallel",
     "MultiProcessMapData",
     "MultiProcessPrefetchData",
     "MultiProcessRunner",
@@ -28,14 +21,32 @@ __all__ = [
     "PrefetchData",
     "PrefetchDataZMQ",
     "PrefetchOnGPUs",
+    "PrefetchProcess",
+    "PrefetchProcessZMQ",
     "ThreadedMapData",
 ]
+
+
+BlockParallel = _library.BlockParallel
+MultiProcessMapData = _library.MultiProcessMapData
+MultiProcessPrefetchData = _library.MultiProcessPrefetchData
+MultiProcessRunner = _library.MultiProcessRunner
+MultiProcessRunnerZMQ = _library.MultiProcessRunnerZMQ
+MultiThreadMapData = _library.MultiThreadMapData
+MultiThreadPrefetchData = _library.MultiThreadPrefetchData
+MultiThreadRunner = _library.MultiThreadRunner
+PrefetchData = _library.PrefetchData
+PrefetchDataZMQ = _library.PrefetchDataZMQ
+PrefetchOnGPUs = _library.PrefetchOnGPUs
+PrefetchProcess = _library.PrefetchProcess
+PrefetchProcessZMQ = _library.PrefetchProcessZMQ
+ThreadedMapData = _library.ThreadedMapData
 
 
 def _warn() -> None:
     """Warn at the line that imports this module, which is past the import system and our own modules."""
     frame = sys._getframe()
-    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in ("importlib", "dataflow"):
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in ("importlib", _package):
         frame = frame.f_back
     warnings.warn_explicit(
         "the module dataflow.prefetch is deprecated: it is called dataflow.parallel and parallel_map now",

@@ -9,7 +9,9 @@ from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from dataflow._compat.module_alias import install_alias
+from .dataflow import library
+
+_not_included = importlib.import_module(f"{library.__name__}._compat.not_included")
 
 
 class _Missing(MetaPathFinder):
@@ -18,23 +20,39 @@ class _Missing(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> None:
-        if fullname.startswith(__name__ + "."):
-            raise ImportError(
-                f"there is no {fullname}: what is called {__name__} here is the library dataflow, which has "
-                "the data loading of tensorpack, and nothing that needs TensorFlow",
-                name=fullname,
-            )
+        package, _, name = fullname.partition(".")
+        if package == __name__:
+            raise ImportError(_not_included.why_not(name), name=fullname)
 
 
 sys.meta_path.append(_Missing())
-install_alias(__name__ + ".utils", "dataflow.utils")
+importlib.import_module(f"{library.__name__}._compat.module_alias").install_alias(
+    __name__ + ".utils", f"{library.__name__}.utils"
+)
 
 from . import dataflow  # noqa: E402
 
 utils = importlib.import_module(__name__ + ".utils")
 
-__all__ = [*dataflow.__all__, *utils.__all__, "dataflow", "utils"]
-
 
 def __getattr__(name: str) -> Any:
-    return getattr(utils if name in utils.__all__ else dataflow, name)
+    if name == "__all__":
+        return _names_of_star()
+    if name in utils.__all__:
+        return getattr(utils, name)
+    try:
+        return getattr(dataflow, name)
+    except AttributeError:
+        raise AttributeError(_not_included.why_not(name)) from None
+
+
+def _names_of_star() -> list[str]:
+    """Return what ``import *`` gives: also names that are not here, which say so when they are used.
+
+    Only then: to import one of them by its name should fail at once.
+    """
+    ours = [*dataflow.__all__, *utils.__all__, "dataflow", "utils"]
+    for name in sorted(_not_included.NAMES.difference(ours)):
+        setattr(sys.modules[__name__], name, _not_included.NotIncluded(name))
+        ours.append(name)
+    return ours

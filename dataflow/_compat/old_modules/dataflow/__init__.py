@@ -5,9 +5,9 @@ Importing this gives ``dataflow`` itself, and ``dataflow.dataflow.X`` the same m
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from dataflow._compat.module_alias import install_alias
-
-install_alias("dataflow.dataflow", "dataflow")
-sys.modules["dataflow.dataflow"] = sys.modules["dataflow"]
+_package = __name__.partition(".")[0]
+importlib.import_module(f"{_package}._compat.module_alias").install_alias(f"{_package}.dataflow", _package)
+sys.modules[f"{_package}.dataflow"] = sys.modules[_package]
