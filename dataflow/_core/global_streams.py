@@ -59,7 +59,7 @@ class Seeds(NamedTuple):
         plain = None
         if not any(path) and not _plain_given and _seeded_by_program():
             _plain_given = True
-            plain = numpy_state, python_state, torch_state
+            plain = np.random.get_state(legacy=False), python_state, torch_state
         late = (numpy_state, python_state) if torch_state is None else torch_state
         return cls(starts, words(numpy_state), words(python_state), words(late), plain)
 
@@ -90,7 +90,8 @@ class Seeds(NamedTuple):
 def _states() -> tuple[Any, Any, Any]:
     torch = _torch()
     state = None if torch is None else torch.get_rng_state().numpy()
-    return np.random.get_state(legacy=False), random.getstate(), state
+    # not by np.random.get_state(), which waits for threads that draw
+    return _generator().state, random.getstate(), state
 
 
 def _torch() -> Any:
