@@ -387,3 +387,14 @@ def test_any_list_of_positions(index: Any) -> None:
 def test_no_list_of_positions(index: Any) -> None:
     with pytest.raises(TypeError, match="expected a list of positions or keys"):
         AugmentImageComponents(source(list), FLIP, index=index)
+
+
+def test_func_can_be_used_elsewhere_and_be_set() -> None:
+    source = DataFromList([[np.full((2, 2, 3), 5, np.uint8), 7]], shuffle=False)
+    brighter = imgaug.MapImage(lambda img: img + 1)
+    for df in (AugmentImageComponent(source, [brighter]), AugmentImageComponents(source, [brighter], (0,))):
+        df.reset_state()
+        [(image, label)] = MapData(df.ds, df.func)
+        assert (image == 6).all() and label == 7
+        df.func = lambda dp: [dp[1]]
+        assert list(df) == [[7]]
