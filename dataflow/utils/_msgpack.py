@@ -6,6 +6,7 @@ but the extensions, which it sees as ``ExtType(code, bytes)``.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from functools import cache, partial
 from math import prod
@@ -28,6 +29,18 @@ LARGE = 64 * 1024
 _SURROGATES = "surrogatepass"  # Python's str can hold them, e.g. in file names
 
 
+@cache
+def _msgpack() -> Any:
+    """Return the module that does the work of msgpack.
+
+    Programs replace the names of the package itself, as by ``msgpack_numpy.patch()``.
+    """
+    try:
+        return importlib.import_module("msgpack._cmsgpack")
+    except ImportError:
+        return importlib.import_module("msgpack.fallback")
+
+
 def pack(obj: Any) -> bytes:
     """Return ``obj`` in msgpack.
 
@@ -38,10 +51,8 @@ def pack(obj: Any) -> bytes:
         TypeError: something in it is of a type that can't be stored; the type is named.
         ValueError: something is longer than 4 GiB or nested too deeply.
     """
-    import msgpack
-
     try:
-        return msgpack.Packer(  # type: ignore[no-any-return]
+        return _msgpack().Packer(  # type: ignore[no-any-return]
             default=_default, strict_types=True, unicode_errors=_SURROGATES, buf_size=_BUFFER
         ).pack(obj)
     except RecursionError as e:
@@ -178,10 +189,8 @@ def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = Non
 @cache
 def small_unpacker(allow_pickle: bool | None) -> Callable[..., Any]:
     """Return a function that does the same for values below ``LARGE``, only without its care for errors."""
-    import msgpack
-
     return partial(
-        msgpack.unpackb,
+        _msgpack().unpackb,
         object_hook=partial(_from_map, allow_pickle=allow_pickle),
         ext_hook=partial(_from_ext, allow_pickle=allow_pickle),
         strict_map_key=False,
