@@ -48,7 +48,7 @@ class FakeData(RNGDataFlow[list[Any]]):
         shapes: Sequence[Sequence[int]],
         size: int = 1000,
         random: bool = True,
-        dtype: DTypeLike | list[DTypeLike] = "float32",
+        dtype: DTypeLike | Sequence[DTypeLike] = "float32",
         domain: _Range | list[_Range] = (0, 1),
     ) -> None:
         self.shapes = [_shape(shape) for shape in shapes]
@@ -74,10 +74,11 @@ class FakeData(RNGDataFlow[list[Any]]):
 
     def _datapoint(self) -> list[Any]:
         # one draw per component, in order: a seed must give the same datapoints in every release
-        return [
-            np.asarray(self.rng.random(shape) * (high - low) + low).astype(dtype)
-            for shape, dtype, (low, high) in zip(self.shapes, self.dtype, self.domain, strict=True)
-        ]
+        with np.errstate(all="ignore"):  # a program may have them raise
+            return [
+                np.asarray(self.rng.random(shape) * (high - low) + low).astype(dtype)
+                for shape, dtype, (low, high) in zip(self.shapes, self.dtype, self.domain, strict=True)
+            ]
 
 
 def _shape(shape: Sequence[int]) -> tuple[int, ...]:
@@ -88,8 +89,8 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _one_each(name: str, value: Any, n: int) -> list[Any]:
-    if isinstance(value, tuple) and (name == "dtype" or (value and not np.isscalar(value[0]))):
-        value = list(value)  # a pair of numbers is one range
+    if isinstance(value, tuple | np.ndarray) and (name == "dtype" or not all(map(np.isscalar, value))):
+        value = list(value)  # but a pair of numbers is one range
     if not isinstance(value, list):
         return [value] * n
     if len(value) != n:

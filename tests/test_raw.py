@@ -181,3 +181,21 @@ def test_new_names_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         DataFromGenerator([], length=3)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_fake_data_takes_a_dtype_and_a_range_for_each(kind: Any) -> None:
+    df = FakeData(kind([(2,), (2,)]), 1, dtype=kind(["int32", "float32"]), domain=kind([(0, 10), (5, 6)]))
+    a, b = next(iter(df))
+    assert (a.dtype, b.dtype) == (np.int32, np.float32)
+    assert (b >= 5).all()
+
+
+@pytest.mark.parametrize("domain", [(5, 6), np.array([5, 6])])
+def test_fake_data_takes_one_range(domain: Any) -> None:
+    assert all((part >= 5).all() for part in next(iter(FakeData([[9], [9]], 1, domain=domain))))
+
+
+def test_fake_data_whatever_seterr_says() -> None:
+    with np.errstate(all="raise"):
+        list(FakeData([[99]], 1, dtype="float16", domain=(0, 1e-6)))

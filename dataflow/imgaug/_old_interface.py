@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from typing import Any
+from typing import Any, ClassVar
 
 from .._core.describe import Described
 from .transform import BaseTransform, TransformFactory
@@ -19,6 +19,19 @@ class LegacyMethods(Described):
     The hooks are ``_get_augment_params(img)`` or ``get_augment_params(img)``, which draw parameters of any
     kind, ``_augment(img, params)`` and ``_augment_coords(coords, params)``.
     """
+
+    _photometric: ClassVar[bool] = False  # whether the hooks are those of ``PhotometricAugmentor``
+    _inherited_transform: ClassVar[Any] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have hooks that a class defines win over a ``get_transform`` that it inherits."""
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "get_transform" in own or cls._photometric or not own.keys() & set(_HOOKS):
+            return
+        if cls.get_transform is not LegacyMethods.get_transform:
+            cls._inherited_transform = cls.get_transform
+            cls.get_transform = LegacyMethods.get_transform  # type: ignore[method-assign]
 
     def get_transform(self, img: Any) -> BaseTransform:
         """Draw random numbers and return the transform made from them.
@@ -65,10 +78,12 @@ class LegacyMethods(Described):
         return not overridden and any(hasattr(self, hook) for hook in _HOOKS)
 
     def _old_params(self, img: Any) -> Any:
+        hooks = [hook for hook in ("_get_augment_params", "get_augment_params") if hasattr(self, hook)]
+        if not hooks and self._inherited_transform is not None:
+            return self._inherited_transform(img)  # of a class that has transforms of its own
         params = None
-        for hook in ("_get_augment_params", "get_augment_params"):
-            if hasattr(self, hook):
-                params = getattr(self, hook)(img)
+        for hook in hooks:
+            params = getattr(self, hook)(img)
         return params
 
     def _old_augment(self, img: Any, params: Any) -> Any:

@@ -139,6 +139,8 @@ class PhotometricAugmentor(ImageAugmentor):
     are.
     """
 
+    _photometric = True
+
     def augment(self, img: Image) -> Image:
         """Return the image augmented with newly drawn parameters."""
         if type(self).get_transform is not PhotometricAugmentor.get_transform:

@@ -460,3 +460,18 @@ def test_the_length_is_exact(n: int, size: int, remainder: bool, use_list: bool)
         return
     df = BatchData(flow(n), size, remainder, use_list)
     assert len(list(df)) == len(df)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0, 1e-60],
+        [np.float32(1), 1e-60],
+        [np.float16(1), 1e-9],
+        [np.ones(1, np.float32), np.full(1, 1e-60)],
+    ],
+)
+def test_rounding_whatever_seterr_says(values: list[Any]) -> None:
+    with np.errstate(all="raise"):
+        [batch] = next(iter(BatchData(DataFromList([[v] for v in values], shuffle=False), 2)))
+    assert batch.ravel().tolist() == [1, 0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.imgaug import CenterCrop, Flip, ImageAugmentor, ResizeTransform
+from dataflow.imgaug import AugmentorList, Brightness, CenterCrop, Flip, ImageAugmentor, ResizeTransform
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -68,3 +68,42 @@ def test_without_augment_the_transform_is_used() -> None:
 def test_augmentors_of_today(augmentor: Any) -> None:
     image, transform = augmentor.augment_return_params(PICTURE)
     assert (augmentor.augment_with_params(PICTURE, transform) == image).all()
+
+
+class TestHooksOfASubclassOfAnAugmentorOfToday:
+    """They would be ignored silently, since ``get_transform`` is inherited."""
+
+    def test_augment(self) -> None:
+        class Own(CenterCrop):
+            def _augment(self, img: Any, transform: Any) -> Any:
+                return transform.apply_image(img) + 5
+
+        for augmentor in (Own(4), AugmentorList([Own(4)])):
+            out = augmentor.augment(PICTURE)
+            assert out.shape == (4, 4, 3) and (out == 5).all()
+
+    def test_params(self) -> None:
+        class Own(CenterCrop):
+            def _get_augment_params(self, img: Any) -> Any:
+                return ResizeTransform(8, 8, 2, 2, 1)
+
+        assert Own(4).augment(PICTURE).shape == (2, 2, 3)
+
+    def test_a_class_below(self) -> None:
+        class Own(CenterCrop):
+            def _augment(self, img: Any, transform: Any) -> Any:
+                return transform.apply_image(img) + 5
+
+        class New(Own):
+            def get_transform(self, img: Any) -> Any:
+                return ResizeTransform(8, 8, 2, 2, 1)
+
+        assert New(4).augment(PICTURE).shape == (2, 2, 3)
+
+    def test_photometric_ones_have_such_hooks(self) -> None:
+        class Own(Brightness):
+            def _augment(self, img: Any, shift: Any) -> Any:
+                return img + 7
+
+        assert (Own(1).augment(PICTURE) == 7).all()
+        assert (Own(1).get_transform(PICTURE).apply_image(PICTURE) == 7).all()
