@@ -50,6 +50,7 @@ __all__ = [
     "ReentrancyError",
     "WorkerError",
     "close_all",
+    "datapoints_of",
     "length_of",
     "reset_all",
     "upstream_of",
@@ -239,7 +240,7 @@ class ProxyDataFlow(DataFlow[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         """Return an iterator of the wrapped dataflow."""
-        return iter(self.ds)
+        return datapoints_of(self.ds)
 
 
 class DataFlowReentrantGuard:
@@ -261,8 +262,10 @@ class DataFlowReentrantGuard:
         """Enter, or raise ``ReentrancyError`` if another iterator is inside."""
         if not self._lock.acquire(blocking=False):
             raise ReentrancyError(
-                "this dataflow is not reentrant: an iterator of it is still open. Finish or close() that one "
-                "first (it counts as open until it ends or is garbage), or make two instances of the dataflow"
+                "this dataflow is not reentrant: an iterator of it is still open. It counts as open until it "
+                "ends or is garbage. Finish it first, or make two instances of the dataflow. If you can't "
+                "reach it, because an exception that a notebook has kept holds it, call the dataflow's "
+                "close() and then reset_state()"
             )
 
     def __exit__(
@@ -293,6 +296,17 @@ def length_of(ds: Iterable[Any]) -> int:
 
 def _may_be_read(flow: Any) -> bool:
     return hasattr(flow, "__iter__") and not isinstance(flow, str | bytes)
+
+
+def datapoints_of(ds: Iterable[Any]) -> Iterator[Any]:
+    """Return an iterator over one pass of a dataflow or any other iterable.
+
+    A data set that has only ``__len__`` and ``__getitem__``, as those of PyTorch, ends at its length. Python
+    itself would go on until an ``IndexError``, which most of them never raise.
+    """
+    if not hasattr(ds, "__iter__") and hasattr(ds, "__getitem__") and hasattr(ds, "__len__"):
+        return map(ds.__getitem__, range(length_of(ds)))
+    return iter(ds)
 
 
 def upstream_of(ds: Any) -> tuple[Any, ...]:

@@ -16,12 +16,11 @@ from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
 from ._flows.map import copy_datapoint
 from ._parallel.dispatcher import Dispatcher
-from ._parallel.engines import open_pool
+from ._parallel.engines import Engine
 from ._parallel.jobs import map_and_batch, map_tasks
-from ._parallel.pool_owner import PoolOwner
+from ._parallel.mapper import Mapper
 from ._transport.launch import check_start_method
-from ._transport.pool import WorkerPool
-from .base import InfiniteLengthError, ProxyDataFlow, length_of, reset_all
+from .base import InfiniteLengthError, ProxyDataFlow, length_of
 from .parallel import _MultiProcessZMQDataFlow
 from .utils.argtools import log_once
 
@@ -35,14 +34,13 @@ __all__ = [
 ]
 
 
-class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
+class _ParallelMapData(Mapper, ProxyDataFlow[Any]):
     """What the mappers over processes and over threads are."""
 
     map_func: Callable[[Any], Any]
     buffer_size: int
     strict: bool
     ordered: bool
-    _dispatcher: Dispatcher | None = None
 
     def _set(
         self,
@@ -60,15 +58,10 @@ class _ParallelMapData(PoolOwner, ProxyDataFlow[Any]):
         self.buffer_size = whole_number(buffer_size, 1, f"{type(self).__name__}: buffer_size")
         self.strict, self.ordered = strict, ordered
 
-    def _start(self, pool: WorkerPool) -> None:
-        self._dispatcher = Dispatcher(pool, self.ds, self.buffer_size)
-        self._use(pool, self._dispatcher.close)
+    def _open_map(self, engine: Engine, codes: Any, number: int, start_method: str | None = None) -> None:
+        dispatcher = self._open(engine, map_tasks, codes, number, self.buffer_size, start_method=start_method)
         if not self.strict:
-            self._dispatcher.begin(endless=True)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle as before ``reset_state()``."""
-        return {k: v for k, v in super().__getstate__().items() if k != "_dispatcher"}
+            dispatcher.begin(endless=True)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the mapped datapoints: of one pass if strict, else for ever."""
@@ -140,24 +133,12 @@ class MultiThreadMapData(_ParallelMapData):
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the threads."""
-        self._check_not_started()
-        reset_all([self.ds])
         func = self.map_func
 
         def on_copy(dp: Any) -> Any:
             return func(copy_datapoint(dp))
 
-        self._start(
-            open_pool(
-                "threads",
-                map_tasks,
-                [on_copy] * (self.num_thread or 1),
-                self.num_thread,
-                name=type(self).__name__,
-                in_flight=self.buffer_size,
-                tasks=True,
-            )
-        )
+        self._open_map("threads", [on_copy] * (self.num_thread or 1), self.num_thread)
 
 
 class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
@@ -202,23 +183,10 @@ class MultiProcessMapDataZMQ(_ParallelMapData, _MultiProcessZMQDataFlow):
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the processes."""
-        self._check_not_started()
-        reset_all([self.ds])
-        self._start(
-            open_pool(
-                "processes",
-                map_tasks,
-                self.map_func,
-                self.num_proc,
-                name=type(self).__name__,
-                in_flight=self.buffer_size,
-                tasks=True,
-                start_method=self.start_method,
-            )
-        )
+        self._open_map("processes", self.map_func, self.num_proc, self.start_method)
 
 
-class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
+class MultiProcessMapAndBatchDataZMQ(Mapper, _MultiProcessZMQDataFlow):
     """Like ``BatchData(MapData(ds, map_func), batch_size)``, with both in the worker processes.
 
     With ``num_proc=1`` it is exactly that. With more, datapoints are grouped in arbitrary order. With
@@ -267,29 +235,18 @@ class MultiProcessMapAndBatchDataZMQ(_MultiProcessZMQDataFlow):
         )
         self.start_method = check_start_method(start_method, type(self).__name__)
         self.strict, self.remainder = strict, remainder
-        self._dispatcher: Dispatcher | None = None
 
     def reset_state(self) -> None:
         """Reset ``ds`` and start the processes."""
-        self._check_not_started()
-        reset_all([self.ds])
-        room = max(self.buffer_size, self.batch_size * self.num_proc)
-        pool = open_pool(
+        self._open(
             "processes",
             map_and_batch,
             (self.map_func, self.batch_size, self.remainder),
             self.num_proc,
-            name=type(self).__name__,
-            in_flight=room,
-            tasks=True,
+            max(self.buffer_size, self.batch_size * self.num_proc),
+            held=(self.num_proc or 1) * (self.batch_size - 1),
             start_method=self.start_method,
         )
-        self._dispatcher = Dispatcher(pool, self.ds, room, held=(self.num_proc or 1) * (self.batch_size - 1))
-        self._use(pool, self._dispatcher.close)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle as before ``reset_state()``."""
-        return super().__getstate__() | {"_dispatcher": None}
 
     def __len__(self) -> int:
         """Return the number of batches of a pass, with one process.

@@ -192,6 +192,17 @@ def enter_thread(state: tuple[int | None, tuple[int, ...]], stream: int) -> None
     _thread.process = _Process(seed, (*path, stream))
 
 
+def thread_of_caller() -> Any:
+    """Return what ``enter_thread_of`` takes, so that another thread continues as this one."""
+    return getattr(_thread, "process", None)
+
+
+def enter_thread_of(caller: Any) -> None:
+    """Give this thread the random streams of another: see ``thread_of_caller``."""
+    if caller is not None:
+        _thread.process = caller
+
+
 def seeds_of_worker(stream: int) -> global_streams.Seeds:
     """Return the seeds of ``np.random`` and the like for a worker that is about to be started."""
     seed, path = _here()

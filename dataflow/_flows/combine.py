@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..base import (
     InfiniteLengthError,
     RNGDataFlow,
     UpstreamProperty,
+    datapoints_of,
     length_of,
     reset_all,
     upstream_of,
@@ -45,8 +46,8 @@ class RandomChooseData(RNGDataFlow[Any]):
 
     probs: list[float] | None = None  # None: all equal
 
-    def __init__(self, df_lists: Sequence[Any]) -> None:
-        flows = _at_least_one(df_lists, "RandomChooseData")
+    def __init__(self, df_lists: Sequence[Any], *others: NoReturn) -> None:
+        flows = _at_least_one(df_lists, others, "RandomChooseData")
         self.df_lists = flows
         pairs = [_is_pair(item) for item in flows]
         if not any(pairs):
@@ -76,7 +77,7 @@ class RandomChooseData(RNGDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints until a dataflow is exhausted."""
-        iterators = [iter(ds) for ds in self._flows()]
+        iterators = [datapoints_of(ds) for ds in self._flows()]
         if self.probs is not None and len(self.probs) != len(iterators):
             raise ValueError(
                 f"RandomChooseData: got {len(iterators)} dataflows, but {len(self.probs)} probabilities"
@@ -109,8 +110,8 @@ class RandomMixData(RNGDataFlow[Any]):
         NotImplementedError: a dataflow has no length.
     """
 
-    def __init__(self, df_lists: Sequence[Iterable[Any]]) -> None:
-        self.df_lists = _at_least_one(df_lists, "RandomMixData")
+    def __init__(self, df_lists: Sequence[Iterable[Any]], *others: NoReturn) -> None:
+        self.df_lists = _at_least_one(df_lists, others, "RandomMixData")
         self.sizes = [length_of(ds) for ds in self.df_lists]
 
     def reset_state(self) -> None:
@@ -126,7 +127,7 @@ class RandomMixData(RNGDataFlow[Any]):
         """Yield the datapoints of all dataflows."""
         if not len(self):
             raise ValueError("RandomMixData: all dataflows are empty: there is nothing to mix")
-        iterators = [iter(ds) for ds in self.df_lists]
+        iterators = [datapoints_of(ds) for ds in self.df_lists]
         order = self.rng.permutation(len(self))
         for k in np.searchsorted(np.cumsum(self.sizes), order, side="right").data:
             dp = next(iterators[k], _END)
@@ -154,8 +155,8 @@ class JoinData(DataFlow[Any]):
         ValueError: the list is empty. Also raised by a pass when lists and dicts are mixed.
     """
 
-    def __init__(self, df_lists: Sequence[Iterable[Any]]) -> None:
-        self.df_lists = _at_least_one(df_lists, "JoinData")
+    def __init__(self, df_lists: Sequence[Iterable[Any]], *others: NoReturn) -> None:
+        self.df_lists = _at_least_one(df_lists, others, "JoinData")
         try:
             sizes = [length_of(ds) for ds in self.df_lists]
             if len(set(sizes)) > 1:
@@ -185,7 +186,7 @@ class JoinData(DataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the joined datapoints."""
-        for dps in zip(*self.df_lists, strict=False):
+        for dps in zip(*map(datapoints_of, self.df_lists), strict=False):
             if _LISTS.issuperset(map(type, dps)):
                 yield list(chain.from_iterable(dps))
             else:
@@ -217,8 +218,8 @@ class ConcatData(DataFlow[Any]):
         df_lists: a list of dataflows. An instance may occur more than once.
     """
 
-    def __init__(self, df_lists: Sequence[Iterable[Any]]) -> None:
-        self.df_lists = list(df_lists)
+    def __init__(self, df_lists: Sequence[Iterable[Any]], *others: NoReturn) -> None:
+        self.df_lists = _one_list(df_lists, others, "ConcatData")
 
     def reset_state(self) -> None:
         """Reset each distinct dataflow once."""
@@ -231,11 +232,20 @@ class ConcatData(DataFlow[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints of each dataflow."""
         for ds in self.df_lists:
-            yield from ds
+            yield from datapoints_of(ds)
 
 
-def _at_least_one(df_lists: Sequence[Any], name: str) -> list[Any]:
-    flows = list(df_lists)
+def _at_least_one(df_lists: Sequence[Any], others: tuple[Any, ...], name: str) -> list[Any]:
+    flows = _one_list(df_lists, others, name)
     if not flows:
         raise ValueError(f"{name}: expected a list of dataflows, got an empty one")
     return flows
+
+
+def _one_list(df_lists: Sequence[Any], others: tuple[Any, ...], name: str) -> list[Any]:
+    if others or isinstance(df_lists, DataFlow):
+        raise TypeError(
+            f"{name}: expected one list of dataflows, as in {name}([a, b]), got {1 + len(others)} arguments"
+            + (" that are dataflows" if isinstance(df_lists, DataFlow) else "")
+        )
+    return list(df_lists)

@@ -24,6 +24,12 @@ class StatefulProxy(ProxyDataFlow[Any]):
         super().reset_state()
         self._start()
 
+    def close(self) -> None:
+        """Close what this dataflow reads. An iterator that is still open does not count as open any more."""
+        super().close()
+        if self._guard is not None:
+            self._start()
+
     def _start(self) -> DataFlowReentrantGuard:
         self._forget()
         self._guard = DataFlowReentrantGuard()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from .._transport.failure import describe_failure, explain
-from .._transport.pool import NO_VALUE, WorkerPool
+from .._transport.pool import CLOSE_TIMEOUT, NO_VALUE, WorkerPool
+from .jobs import MAX_EMPTY
 from .source_reader import Pass, PassEnded, SourceReader
 
 
@@ -15,25 +16,33 @@ class Dispatcher:
 
     Args:
         pool: the workers.
+        reader: the thread that reads the source, if the pool reads ahead.
         source: of the datapoints.
         room: how many may be on their way; more than ``held``.
         held: how many the workers may hold back, to make batches of them, until they get more.
     """
 
-    def __init__(self, pool: WorkerPool, source: Iterable[Any], room: int, held: int | None = None) -> None:
-        self._pool, self._source, self._room = pool, source, room
+    def __init__(
+        self,
+        pool: WorkerPool,
+        reader: SourceReader,
+        source: Iterable[Any],
+        room: int,
+        held: int | None = None,
+    ) -> None:
+        self._pool, self._reader, self._source, self._room = pool, reader, source, room
         self._holds = held is not None
         # The low-water mark of the reader: it does not wake for each datapoint, but in any case before all
         # that is left is held back.
         self._low_water = max(room - max(1, room // 4), held or 0)
-        self._reader = SourceReader(pool.name)
         self._pass: Pass | None = None
         self._ended: PassEnded | None = None
         self._next_number = 0  # of a task
         self._first = 0  # the number of the first task of this pass: results of earlier ones are stale
         self._early: dict[int, Any] = {}  # results that wait for those before them, if order matters
         self._next_in_order = 0
-        self._finish_sent = False
+        self._finish_sent = self._closed = False
+        self._fruitful_at = 0  # datapoints taken when something came of one last
 
     @property
     def is_under_way(self) -> bool:
@@ -48,6 +57,7 @@ class Dispatcher:
         self._pool.discard(self._first)
         self._early.clear()
         self._ended, self._finish_sent = None, False
+        self._fruitful_at = 0
         self._pass = Pass(self._source, endless, self._room, self._low_water, self._pool)
         if self._pool.reads_ahead:
             self._reader.start(self._pass)
@@ -55,43 +65,71 @@ class Dispatcher:
     def break_off(self) -> None:
         """Read no more of the source. Results on their way become stale."""
         if self._pass is not None:
-            self._pass.cancel()
-            self._pass = None
+            self._cancel()
             if self._holds and not self._pool.is_closed:
                 self._pool.finish()
 
+    def close_source(self, close: Callable[[], None]) -> None:
+        """Call ``close`` in the thread that reads the source."""
+        self._cancel()
+        if self._pool.reads_ahead and not self._closed:
+            self._reader.call(close, CLOSE_TIMEOUT / 2)
+        else:
+            close()
+
     def close(self) -> None:
         """End the thread and the workers."""
+        self._closed = True
+        self._cancel()
+        self._pool.close()
+        self._reader.close()
+
+    def _cancel(self) -> None:
         if self._pass is not None:
             self._pass.cancel()
             self._pass = None
-        self._pool.close()
-        self._reader.close()
 
     def results(self) -> Iterator[Any]:
         """Yield results as they come, to the end of the pass."""
         first, a_pass = self._first, cast(Pass, self._pass)
         while self._goes_on():
+            some = False
             for _, numbers, value in self._pool.collect():
                 a_pass.taken += len(numbers)
                 if a_pass.blocked:
                     a_pass.done(0)
                 if value is not NO_VALUE and numbers[0] >= first:
+                    some = True
                     yield value
                 if a_pass.items:
                     self._submit_items()
+            self._check_fruitful(a_pass, some)
 
     def results_in_order(self) -> Iterator[Any]:
         """Yield results in the order of the source. One that waits for its turn takes room."""
         yield from self._due()  # an iterator that was dropped may have left some
+        a_pass = cast(Pass, self._pass)
         while self._goes_on():
+            some = False
             for _, (number,), value in self._pool.collect():
+                some = some or value is not NO_VALUE
                 if number >= self._first:
                     self._early[number] = value
                     yield from self._due()
                 elif self._pass is not None:
                     self._pass.done()
                 self._submit_items()
+            self._check_fruitful(a_pass, some)
+
+    def _check_fruitful(self, a_pass: Pass, some: bool) -> None:
+        """Raise if nothing has come of the datapoints of many passes."""
+        if some:
+            self._fruitful_at = a_pass.taken
+        elif (a_pass.taken - self._fruitful_at) * a_pass.passes >= MAX_EMPTY * a_pass.read > 0:
+            raise RuntimeError(
+                f"{self._pool.name}: the function returned None for each datapoint of {MAX_EMPTY} passes, "
+                "which discards it. Did it forget to return the datapoint?"
+            )
 
     def _due(self) -> Iterator[Any]:
         early = self._early

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from queue import SimpleQueue
+from collections.abc import Callable, Generator, Iterable, Iterator
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._transport.pool import CLOSE_TIMEOUT, WorkerPool
+from ..base import datapoints_of
+from .callers_context import CallersContext
 from .jobs import MAX_EMPTY
 
 _END = object()
@@ -46,15 +48,23 @@ class Pass:
         self._room, self._low_water = room, low_water
         self._prepare, self._wake = pool.prepare, pool.wake
         self._in_thread = pool.reads_ahead
-        self._read = pool.pending
+        self._pending = pool.pending
+        self._read = self._pending
         self.taken = 0
         """Datapoints that have left the mapper. Written by the consumer only, as ``_read`` is by the reader
         only, so neither needs a lock."""
         self.blocked = False
         """Whether the reader waits for room."""
+        self.passes = 0
+        """Passes over the source that are complete."""
         self._cancelled = False
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._datapoints = self._read_source()
+
+    @property
+    def read(self) -> int:
+        """Datapoints read."""
+        return self._read - self._pending
 
     def done(self, count: int = 1) -> None:
         """Count datapoints that have left the mapper."""
@@ -104,7 +114,7 @@ class Pass:
         empty = 0
         while empty < MAX_EMPTY and not self._cancelled:
             before = self._read
-            iterator = iter(self._source)
+            iterator = datapoints_of(self._source)
             try:
                 for item in iterator:
                     self._read += 1
@@ -114,6 +124,7 @@ class Pass:
                     iterator.close()
             if not self._endless:
                 return
+            self.passes += 1
             empty = empty + 1 if self._read == before else 0
         if not self._cancelled:
             raise RuntimeError(f"the source is empty: {MAX_EMPTY} passes in a row gave no datapoint")
@@ -128,7 +139,7 @@ class Pass:
 
 
 class SourceReader:
-    """The thread that runs passes, one after the other.
+    """The thread in which a source is reset, read and closed: some sources know only one thread.
 
     Args:
         name: the stage of the pipeline.
@@ -137,29 +148,57 @@ class SourceReader:
     def __init__(self, name: str) -> None:
         self._name = name
         self._thread: threading.Thread | None = None
-        self._passes: SimpleQueue[Pass | None] = SimpleQueue()
+        self._todo: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
 
     def start(self, a_pass: Pass) -> None:
-        """Run a pass, when those before have ended."""
+        """Run a pass, when what was asked for before has ended."""
+        self._do(a_pass.run)
+
+    def call(self, func: Callable[[], None], timeout: float | None = None) -> None:
+        """Have the thread call ``func``, and wait for that, ``timeout`` seconds at most.
+
+        Raises:
+            Exception: what the function raised.
+        """
+        answer: SimpleQueue[BaseException | None] = SimpleQueue()
+
+        def answered() -> None:
+            try:
+                func()
+            except BaseException as e:
+                answer.put(e)
+            else:
+                answer.put(None)
+
+        self._do(answered)
+        try:
+            error = answer.get(timeout=timeout)
+        except Empty:  # the thread is in the user's code: it does this later
+            return
+        if error is not None:
+            raise error
+
+    def _do(self, func: Callable[[], object]) -> None:
         if self._thread is None:
             thread = threading.Thread(
-                target=_run, args=(self._passes,), name=f"{self._name}-source", daemon=True
+                target=_run, args=(self._todo,), name=f"{self._name}-source", daemon=True
             )
             thread.start()
             self._thread = thread  # only now: an interrupted start can't be joined
-        self._passes.put(a_pass)
+        context = CallersContext()
+        self._todo.put(lambda: context.run(func))
 
     def close(self) -> None:
-        """End the thread when the pass it is in has ended. Cancel that before."""
-        self._passes.put(None)
+        """End the thread when it has done what was asked for. Cancel a pass before."""
+        self._todo.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(CLOSE_TIMEOUT / 2)
 
 
-def _run(passes: SimpleQueue[Pass | None]) -> None:
+def _run(todo: SimpleQueue[Callable[[], object] | None]) -> None:
     while True:
-        a_pass = passes.get()
-        if a_pass is None:
+        func = todo.get()
+        if func is None:
             return
-        a_pass.run()
-        del a_pass  # it holds the source
+        func()
+        del func  # it holds the source

@@ -16,6 +16,7 @@ import mmap
 import os
 from typing import Any
 
+from .descriptors import mapping_of
 from .launch import inherited_fd
 from .shared_memory import anonymous_file
 
@@ -57,7 +58,7 @@ class Board:
 
     def _map(self, fd: int, size: int) -> None:
         self._fd, self._size = fd, size
-        self._words = memoryview(mmap.mmap(fd, size)).cast("q")
+        self._words = memoryview(mapping_of(fd, size)).cast("q")
 
     def row(self, k: int) -> memoryview:
         """Return the words of worker ``k``."""

@@ -59,6 +59,8 @@ def encode(obj: Any) -> tuple[bytes, Sequence[memoryview]]:
             raise TypeError(
                 f"a datapoint can't be sent to another process: {_culprit(obj, dumps_by_value)}: {first}"
             ) from first
+        if not isinstance(first, pickle.PicklingError | AttributeError | TypeError):
+            raise  # not of pickling: a signal handler raised it, and nobody else will tell
     return stream.getvalue(), buffers
 
 

@@ -47,15 +47,40 @@ class FrameWriter:
 
     def __init__(self, ends: Ends) -> None:
         self._ends = ends
+        self._unfinished: tuple[Sequence[bytes | memoryview], list[int]] | None = (
+            None  # pieces, bytes written
+        )
         self._backlog: deque[bytes | memoryview] = deque()
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Write all of it, waiting as long as it takes."""
-        for piece in _joined(pieces):
-            written = self._ends.write(piece)
-            while written < len(piece):  # a large piece, or a signal came
-                piece = memoryview(piece)[written:]
-                written = self._ends.write(piece)
+        """Write all of it, waiting as long as it takes.
+
+        A signal handler may raise at any point of this. Then the next call begins with what is left of this
+        one: no frame is ever cut.
+        """
+        if self._unfinished is not None:
+            self._finish()
+        pieces, counts = _joined(pieces), list[int]()
+        self._unfinished = pieces, counts
+        if len(pieces) == 1:
+            # A call and the storing of its result are one step for signal handlers only in C, as here.
+            counts.extend(map(self._ends.write, pieces))
+            if counts[0] == len(pieces[0]):
+                self._unfinished = None
+                return
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._unfinished is None:
+            return
+        pieces, counts = self._unfinished
+        done = sum(counts)
+        for piece in pieces:
+            while done < len(piece):
+                counts.extend(map(self._ends.write, (memoryview(piece)[done:],)))
+                done += counts[-1]
+            done -= len(piece)
+        self._unfinished = None
 
     def queue(self, *pieces: bytes | memoryview) -> None:
         """Write later, when ``flush`` is called."""

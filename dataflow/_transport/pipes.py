@@ -30,7 +30,7 @@ class Pipes:
     def __init__(self, read_fd: int, write_fd: int) -> None:
         self.fds = (read_fd, write_fd)
         self.read: Callable[[int], bytes] = functools.partial(os.read, read_fd)
-        self.write: Callable[[Any], int] = functools.partial(_write, write_fd)
+        self.write: Callable[[Any], int] = functools.partial(os.write, write_fd)  # a worker ignores SIGPIPE
 
     def read_into(self, buffer: memoryview) -> int:
         """Read at least one byte into ``buffer``, none at the end."""
@@ -40,6 +40,7 @@ class Pipes:
         """Have reads and writes raise ``BlockingIOError`` instead of waiting."""
         for fd in self.fds:
             os.set_blocking(fd, False)
+        self.write = functools.partial(_write, self.fds[1])  # this is the parent's side
 
     def close(self) -> None:
         """Close both. Can be called again."""

@@ -77,7 +77,9 @@ class Memory:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 os.posix_fallocate(self._fd, offset, size)
-            except OSError:
+            except OSError as e:
+                if e.errno is None:  # a TimeoutError, say, of a signal handler
+                    raise
                 return False
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)

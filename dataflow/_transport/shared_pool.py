@@ -6,6 +6,7 @@ reader as a whole, so frames are read one at a time and under a lock.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import mmap
 import os
@@ -15,6 +16,7 @@ from typing import Any
 
 from .._core.errors import WorkerError
 from .connection import Connection
+from .descriptors import clear_of_streams, mapping_of
 from .framing import FrameWriter
 from .launch import choose_context, inherited_fd
 from .pool import Job, WorkerPool
@@ -31,7 +33,7 @@ class RecordLock:
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = _lockable_file() if fd is None else fd
-        self._busy = mmap.mmap(self._fd, mmap.PAGESIZE)
+        self._busy = mapping_of(self._fd, mmap.PAGESIZE)
 
     def __enter__(self) -> None:
         """Wait for the lock.
@@ -66,10 +68,11 @@ class RecordLock:
 
 def _lockable_file() -> int:
     if has_memfd():
-        return anonymous_file(mmap.PAGESIZE)
+        with contextlib.suppress(OSError):  # a sandbox may refuse it
+            return anonymous_file(mmap.PAGESIZE)
     with tempfile.TemporaryFile() as file:  # shared memory by name has no locks everywhere
         file.truncate(mmap.PAGESIZE)
-        return os.dup(file.fileno())
+        return clear_of_streams(os.dup(file.fileno()))
 
 
 def _inherit_lock(fd: Any) -> RecordLock:
