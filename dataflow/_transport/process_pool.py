@@ -221,10 +221,8 @@ class ProcessPool(WorkerPool):
         worker = self._by_connection[connection]
         numbers: Iterable[Any]
         if kind == SKIPPED:
-            item = worker.skipped(count)
-            if item is not NO_VALUE:
-                self.pending -= self._sharing.give_again(self.workers, [count], [item])
-            return worker, 0, iter(())
+            dropped = self._sharing.give_again(self.workers, *worker.skipped(count))
+            return worker, 0, self._dropped(worker, dropped)
         if kind == BUNDLE:
             numbers, values = loads(body)
             if type(numbers[0]) is int:
@@ -240,6 +238,11 @@ class ProcessPool(WorkerPool):
             self._collected(worker, 1)
             count = 0
         return worker, count, results
+
+    def _dropped(self, worker: ProcessWorker, numbers: list[int]) -> Iterator[Result]:
+        """Settle tasks that are of no use any more: return results that say so."""
+        self.pending -= len(numbers)
+        return iter([Result(worker, (number,), NO_VALUE) for number in numbers])
 
     def _collected(self, worker: ProcessWorker, count: int) -> None:
         """Count datapoints of a worker that were collected."""
@@ -289,12 +292,12 @@ class ProcessPool(WorkerPool):
         return some or bool(self._inbox)
 
     def _wait(self) -> bool:
-        """Send what is due, then wait until something happens; return whether it was a call of ``wake``."""
+        """Send what is due, then wait until something happens; return whether not to wait on."""
         reads, writes, watched = [self._waker.fd], [], True
-        look_again = False
-        if self._tasks is not None:
-            dropped, look_again = self._tasks.rebalance(self.workers)
-            self.pending -= dropped
+        dropped, look_again = self._tasks.rebalance(self.workers) if self._tasks is not None else ([], False)
+        if dropped:
+            self._opened = self.workers[0], 0, self._dropped(self.workers[0], dropped)
+            return True
         for worker in self.workers:
             if worker.gone:
                 continue

@@ -16,7 +16,7 @@ from .framing import BUNDLE, DATA, note
 from .launch import pidfd_of
 from .packing import Packed
 from .pipes import readable
-from .pool import CLOSE_TIMEOUT, NO_VALUE, Worker
+from .pool import CLOSE_TIMEOUT, Worker
 from .send_buffer import TOGETHER
 from .shared_memory import Memory
 
@@ -141,15 +141,16 @@ class ProcessWorker(Worker):
         self.taken.update(numbers)
         return numbers, items
 
-    def skipped(self, number: int) -> Any:
-        """Count a task that it says it skipped; return the task, or ``NO_VALUE`` if it was taken back."""
+    def skipped(self, number: int) -> tuple[list[int], list[Any]]:
+        """Count a task that it says it skipped; return it as ``take_back`` does, if that has not."""
         if number in self.taken:
             self.taken[number] -= 1
             if not self.taken[number]:
                 del self.taken[number]
-            return NO_VALUE
+            return [], []
         self.settle(1)
-        return next(i for g in self._given for n, i in zip(g.numbers, g.items, strict=True) if n == number)
+        item = next(i for g in self._given for n, i in zip(g.numbers, g.items, strict=True) if n == number)
+        return [number], [item]
 
     def current(self) -> tuple[int, float] | None:
         """Return the number of the task that it is on and since when; see ``Worker.current``."""

@@ -85,25 +85,25 @@ class TaskSharing:
             worker.connection.writer.queue(note(END, 0))
             worker.connection.writer.flush()
 
-    def give_again(self, workers: Sequence[ProcessWorker], numbers: list[int], items: list[Any]) -> int:
-        """Give tasks that were taken back, as far as they are of use; return how many are not."""
+    def give_again(self, workers: Sequence[ProcessWorker], numbers: list[int], items: list[Any]) -> list[int]:
+        """Give tasks that were taken back, as far as they are of use; return the numbers of the others."""
         start = sum(number < self.of_use_from for number in numbers)  # they ascend
         for item in items[:start]:
             if type(item) is Packed:
                 self.packer.drop(item)
         self.give(workers, numbers[start:], items[start:])
-        return start
+        return numbers[:start]
 
-    def rebalance(self, workers: Sequence[ProcessWorker]) -> tuple[int, bool]:
+    def rebalance(self, workers: Sequence[ProcessWorker]) -> tuple[list[int], bool]:
         """Give tasks that stuck workers have not begun to those that wait for some.
 
         Returns:
-            How many tasks were dropped, as they are of no use; and whether to look again soon.
+            The numbers of tasks that were dropped, as they are of no use; and whether to look again soon.
         """
         idle = [worker for worker in workers if worker.is_idle()]
         busy = [worker for worker in workers if worker.not_begun() > 0] if idle else []
         stuck = [worker for worker in busy if worker.seconds_on_task() > STUCK]
-        dropped = 0
+        dropped: list[int] = []
         if stuck:
             for worker in stuck:
                 worker.mark()

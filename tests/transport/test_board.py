@@ -13,7 +13,6 @@ from dataflow._transport.board import BEGUN, IDLE, NEVER, SINCE, TAKEN_FROM, TAK
 from dataflow._transport.connection import Connection
 from dataflow._transport.packing import Packer, Unpacker
 from dataflow._transport.pipes import connected_ends
-from dataflow._transport.pool import NO_VALUE
 from dataflow._transport.process_worker import ProcessWorker
 from tests.helpers.parallel import nothing_left
 
@@ -90,9 +89,10 @@ class Pair:
         if was_done:
             self.done.append(number)
             self.worker.settle(1)
-        elif (item := self.worker.skipped(number)) is not NO_VALUE:
-            assert item == [number]
-            self.back.append(number)
+        else:
+            numbers, items = self.worker.skipped(number)
+            assert items == [[n] for n in numbers] and numbers in ([], [number])
+            self.back += numbers
 
     def close(self) -> None:
         self.worker.close()

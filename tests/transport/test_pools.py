@@ -116,6 +116,20 @@ def test_a_result_may_settle_several_tasks(make: Any) -> None:
 
 
 @every_pool
+def test_tasks_of_no_use_any_more_are_settled_too(make: Any) -> None:
+    """Whoever counts what is on its way must get to 0: done, or forgotten at once, or settled by nothing."""
+    pool = make(2)
+    submit(pool, 0, 0.1, *[0.0] * 9)
+    pool.discard(10)
+    left = pool.pending
+    submit(pool, 10, *[0.0] * 9)
+    got = collect(pool)
+    assert len(got) == left + 9 and all((number,) in got for number in range(10, 19))
+    assert pool.is_at_rest
+    pool.close()
+
+
+@every_pool
 def test_an_iterator_that_is_dropped_loses_nothing(make: Any) -> None:
     pool = make(2)
     submit(pool, 0, *range(10))
