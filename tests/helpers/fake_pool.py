@@ -22,7 +22,7 @@ class FakePool(WorkerPool):
 
     def __init__(self, rng: random.Random, reads_ahead: bool, batch_size: int = 0) -> None:
         super().__init__("fake")
-        self.reads_ahead, self.most = reads_ahead, 0
+        self.reads_ahead, self.most, self.drops = reads_ahead, 0, 5
         self._rng, self._batch_size, self._worker = rng, batch_size, Worker("fake")
         self._tasks: list[Task] = []
         self._held: list[Task] = []
@@ -54,12 +54,15 @@ class FakePool(WorkerPool):
 
     def _do_one(self) -> None:
         number, dp = self._tasks.pop(self._rng.randrange(len(self._tasks)))
-        if self._batch_size and dp[0] % 5 != 4:
+        if self._batch_size and not self._is_dropped(dp):
             self._held.append((number, dp))
             if len(self._held) == self._batch_size:
                 self._settle_batch()
         else:
-            self._done.append(Result(self._worker, (number,), dp if dp[0] % 5 != 4 else NO_VALUE))
+            self._done.append(Result(self._worker, (number,), NO_VALUE if self._is_dropped(dp) else dp))
+
+    def _is_dropped(self, dp: Any) -> bool:
+        return bool(dp[0] % self.drops == self.drops - 1)
 
     def _settle_batch(self) -> None:
         if self._held:

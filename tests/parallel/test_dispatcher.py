@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dataflow._parallel.dispatcher import Dispatcher
+from dataflow._parallel.source_reader import SourceReader
 from dataflow.base import DataFlow, DataFlowTerminated
 from dataflow.parallel_map import MultiProcessMapAndBatchData, MultiProcessMapData, MultiThreadMapData
 from tests.helpers.fake_pool import FakePool
@@ -52,7 +53,7 @@ class Rig:
         self.source = Source(self.rng.choice([0, 1, 7, 23]))
         self.pool = FakePool(self.rng, reads_ahead, self.batch_size)
         held = self.batch_size - 1 if batches else None
-        self.dispatcher = Dispatcher(self.pool, self.source, self.room, held)
+        self.dispatcher = Dispatcher(self.pool, SourceReader("fake"), self.source, self.room, held)
         self.ordered = not batches and self.rng.random() < 0.5
 
     def results(self, stop: int | None = None) -> list[Any]:
@@ -168,6 +169,38 @@ def test_an_empty_source_of_endless_passes_says_so(reads_ahead: bool) -> None:
     with pytest.raises(RuntimeError, match="the source is empty"):
         rig.results()
     rig.close()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_endless_passes_of_which_nothing_comes_say_so(reads_ahead: bool, ordered: bool) -> None:
+    rig = Rig(1, reads_ahead)
+    rig.ordered = ordered
+    rig.source.n = 3
+    rig.pool.drops = 1
+    rig.dispatcher.begin(endless=True)
+    with pytest.raises(RuntimeError, match="returned None for each datapoint"):
+        rig.results()
+    rig.close()
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["before", "in the middle"])
+def test_the_source_is_closed_in_the_thread_that_reads_it(reads_ahead: bool, reads: bool) -> None:
+    rig = Rig(1, reads_ahead)
+    rig.source.n = 23
+    rig.dispatcher.begin(endless=False)
+    if reads:
+        next(rig.dispatcher.results())
+    threads: list[str] = []
+    rig.dispatcher.close_source(lambda: threads.append(threading.current_thread().name))
+    assert threads == ["fake-source" if reads_ahead else threading.current_thread().name]
+    assert rig.source.open == 0
+    with pytest.raises(OSError, match="can't be closed"):
+        rig.dispatcher.close_source(fail)
+    rig.close()
+
+
+def fail() -> None:
+    raise OSError("can't be closed")
 
 
 def test_closed_in_the_middle(reads_ahead: bool) -> None:
