@@ -13,7 +13,7 @@ import io
 import logging
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,6 +25,7 @@ def set_up_anew() -> None:
     unlock_streams()
     unlock_np_random()
     _use_one_openmp_thread()
+    _refuse_jax()
 
 
 def unlock_streams() -> None:
@@ -55,6 +56,22 @@ def _use_one_openmp_thread() -> None:
     for path in _loaded_libraries(_OPENMP):
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(path, os.RTLD_NOLOAD | os.RTLD_LAZY).omp_set_num_threads(1)
+
+
+def _refuse_jax() -> None:
+    """Have JAX raise an error, if the parent used it: it would wait for its threads for ever."""
+    bridge: Any = sys.modules.get("jax._src.xla_bridge")
+    if not getattr(bridge, "_backends", None):
+        return
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise RuntimeError(
+            "JAX was in use when this worker was forked, and can't be used in it: give start_method='spawn'"
+        )
+
+    bridge.backends = bridge.get_backend = refuse
+    with contextlib.suppress(Exception):
+        sys.modules["jax"].clear_caches()  # compiled functions, which ask for no backend
 
 
 def _loaded_libraries(names: tuple[str, ...]) -> set[str]:

@@ -8,8 +8,10 @@ import multiprocessing
 import os
 import select
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,29 @@ def test_no_inherited_lock_stops_a_worker(workers: Workers) -> None:
         handler.close()
         file.close()
         os.close(read)
+
+
+def test_libraries_with_threads_that_a_fork_does_not_copy(workers: Workers, monkeypatch: Any) -> None:
+    """Torch works in one thread, and JAX, which can't be helped, says so. In the parent nothing changes."""
+    torch, jax, bridge = (types.ModuleType(name) for name in ("torch", "jax", "jax._src.xla_bridge"))
+    threads = [4]
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: threads.__setitem__(0, n), raising=False)
+    monkeypatch.setattr(jax, "clear_caches", lambda: None, raising=False)
+    monkeypatch.setattr(bridge, "_backends", {"cpu": 1}, raising=False)
+    monkeypatch.setattr(bridge, "get_backend", lambda: "cpu", raising=False)
+    for module in (torch, jax, bridge):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def code(index: int) -> list[Any]:
+        try:
+            return [threads[0], bridge.get_backend()]
+        except RuntimeError as e:
+            return [threads[0], str(e)]
+
+    got = workers.run("fork", code)
+    assert got[0] == 1 and "start_method='spawn'" in got[1]
+    assert threads == [4] and bridge.get_backend() == "cpu"
+    assert launch.choose_context(None).get_start_method() == "spawn"
 
 
 # ---- dispositions
