@@ -136,17 +136,3 @@ def test_each_datapoint_once_whatever_the_tasks_take(seed: int) -> None:
                     assert Counter(got) == of(n)
                 else:
                     assert Counter(got) <= of(n) and len(got) == min(stop, of(n).total())
-
-
-def test_what_is_dropped_of_a_pass_that_was_broken_off_makes_room_for_the_next() -> None:
-    """The room is full of tasks of no use: a worker that waits takes them, the reader must hear of it."""
-
-    def func(dp: Any) -> Any:
-        time.sleep(0.05 if dp[0] % 4 == 0 else 0)
-        return dp
-
-    df = MultiProcessMapAndBatchData(Count(60), 3, func, 3, 9, strict=True, remainder=True)
-    with df, within(20.0):
-        df.reset_state()
-        for stop in [1, 2, 1, 3] * 6:
-            assert len(list(islice(df, stop))) == stop
