@@ -105,12 +105,11 @@ class NumpySerializer:
             FileNotFoundError: the directory of ``path`` does not exist.
             TypeError: a datapoint can't be stored; its index, component and type are named.
         """
-        if not isinstance(path, str | os.PathLike):
-            write_npz(path, Source(df, str(getattr(path, "name", "npz"))).encoded())
-            return
-        path = os.fspath(path)
-        path = path if path.endswith(".npz") else path + ".npz"
-        write_npz(path, Source(df, path).encoded())
+        target = _path_or_file(path, "write")
+        if isinstance(target, str) and not target.endswith(".npz"):
+            target += ".npz"
+        name = target if isinstance(target, str) else str(getattr(target, "name", "npz"))
+        write_npz(target, Source(df, name).encoded())
 
     @staticmethod
     def load(
@@ -127,8 +126,15 @@ class NumpySerializer:
             FileNotFoundError: there is no such file.
             ValueError: the file is damaged, or was not written by this class.
         """
-        file = os.fspath(path) if isinstance(path, str | os.PathLike) else path
-        return DataFromList(read_npz(file, allow_pickle), shuffle=shuffle)
+        return DataFromList(read_npz(_path_or_file(path, "read"), allow_pickle), shuffle=shuffle)
+
+
+def _path_or_file(path: str | os.PathLike[str] | IO[bytes], method: str) -> str | IO[bytes]:
+    if isinstance(path, str | os.PathLike):
+        return os.fspath(path)
+    if not hasattr(path, method):
+        raise TypeError(f"NumpySerializer: expected a path or an open file, got {path!r}")
+    return path
 
 
 class TFRecordSerializer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow import DataFromList, LMDBData, LMDBSerializer
+from dataflow import DataFromList, LMDBData, LMDBSerializer, MultiProcessRunnerZMQ
 from dataflow.utils import fix_rng_seed
 from dataflow.utils.serialize import loads
 
@@ -23,7 +25,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
-def keys_of(ds: LMDBData) -> list[bytes]:
+def keys_of(ds: Any) -> list[bytes]:
     return [key for key, _ in ds]
 
 
@@ -138,3 +140,21 @@ def test_two_passes_at_once(keys: Any, path: str) -> None:
         assert sorted(ds.keys or ()) == KEYS
     assert sorted(keys_of(ds)) == KEYS
     assert sorted([*found, *(key for key, _ in first)]) == KEYS
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no fork")
+def test_a_transaction_after_a_fork(path: str) -> None:
+    ds = ByTransaction(path)
+    ds.reset_state()
+    assert ds._txn.get(KEYS[0]) is not None
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_first_value, (ds,)).get(30) == ds._txn.get(KEYS[0])
+    df = MultiProcessRunnerZMQ(ds, 1)
+    df.reset_state()
+    assert sorted(keys_of(df)) == KEYS[1::3]
+    df.close()
+    assert ds._txn.get(KEYS[0]) is not None
+
+
+def _first_value(ds: Any) -> Any:
+    return ds._txn.get(KEYS[0])

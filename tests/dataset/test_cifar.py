@@ -234,3 +234,15 @@ def test_download(cifar10, tmp_path, monkeypatch):
             assert len(Cifar10("test")) == 2
         assert len(web.requests) == 1
     assert sorted(os.listdir(tmp_path / "cifar10_data")) == ["a.tar.gz", "cifar-10-batches-py"]
+
+
+def test_keys_of_bytes(tmp_path):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    content = {b"data": rows_of(1), b"labels": [3, 4, 5, 6]}
+    for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]:
+        (folder / name).write_bytes(pickle.dumps(content))
+    (folder / "batches.meta").write_bytes(pickle.dumps({b"label_names": [name.encode() for name in TEN]}))
+    ds = Cifar10("test", dir=str(tmp_path))
+    assert [label for _, label in ds] == [3, 4, 5, 6]
+    assert ds.get_label_names() == TEN

@@ -51,6 +51,13 @@ class TestNumpySerializer:
             assert same(list(NumpySerializer.load(f, shuffle=False)), DATAPOINTS)
         assert same(list(NumpySerializer.load(tmp_path / "x.npz", shuffle=False)), DATAPOINTS)
 
+    @pytest.mark.parametrize("wrong", [3, None, ["x.npz"]])
+    def test_neither_path_nor_file(self, wrong: Any) -> None:
+        with pytest.raises(TypeError, match="expected a path or an open file"):
+            NumpySerializer.save(DataFromList([[1]]), wrong)
+        with pytest.raises(TypeError, match="expected a path or an open file"):
+            NumpySerializer.load(wrong)
+
     def test_a_source_that_fills_its_array_again(self, tmp_path: Path) -> None:
         array = np.zeros(1)
 
