@@ -79,7 +79,9 @@ class LMDBSerializer:
             FileNotFoundError: there is no database.
             ValueError: the file is not a database, or is truncated.
         """
-        return LMDBDatapoints(LMDBData(path, shuffle=shuffle, allow_pickle=allow_pickle), allow_pickle)
+        df = LMDBDatapoints(LMDBData(path, shuffle=shuffle, allow_pickle=allow_pickle), allow_pickle)
+        df.func = LMDBSerializer._deserialize_lmdb  # which programs replace
+        return df
 
     _deserialize_lmdb = staticmethod(deserialize_pair)  # programs use it under this name
 

@@ -246,6 +246,9 @@ class LMDBData(RNGDataFlow[list[bytes]]):
         return {k: v for k, v in self.__dict__.items() if k != "_txn"} | {"_database": None}
 
 
+_PAIRS = LMDBData.__iter__
+
+
 class LMDBDataDecoder(MapData):
     """Read an LMDB database with a decoder of your own.
 
@@ -290,7 +293,11 @@ class LMDBDatapoints(MapData):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints."""
-        if self.func is not deserialize_pair or type(self.ds) is not LMDBData:
+        if (
+            self.func is not deserialize_pair
+            or not isinstance(self.ds, LMDBData)
+            or type(self.ds).__iter__ is not _PAIRS
+        ):
             yield from super().__iter__()  # a program has put something of its own there
             return
         for dp in self.ds.decoded(decoder(self._allow_pickle)):

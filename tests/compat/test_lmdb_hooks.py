@@ -158,3 +158,23 @@ def test_a_transaction_after_a_fork(path: str) -> None:
 
 def _first_value(ds: Any) -> Any:
     return ds._txn.get(KEYS[0])
+
+
+class TestDatapoints:
+    """``LMDBSerializer.load`` has a shorter way to the values, unless a program has changed something."""
+
+    def test_another_iter_of_lmdb_data(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        from dataflow.utils.serialize import dumps
+
+        monkeypatch.setattr(LMDBData, "__iter__", lambda self: iter([[b"k", dumps(["mine"])]]))
+        assert list(LMDBSerializer.load(path)) == [["mine"]]
+
+    def test_another_deserialize_lmdb(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LMDBSerializer, "_deserialize_lmdb", staticmethod(lambda pair: pair[0]))
+        assert list(LMDBSerializer.load(path, shuffle=False)) == KEYS
+
+    @pytest.mark.parametrize("cls", [ByHook, ByTransaction, ByProperty, ByClassAttribute])
+    def test_a_shard(self, cls: type[LMDBData], path: str) -> None:
+        df = LMDBSerializer.load(path)
+        df.ds = cls(path)
+        assert sorted(df) == [[1], [4], [7]]
