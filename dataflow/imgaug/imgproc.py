@@ -32,7 +32,7 @@ _ONE = np.float32(1)
 
 
 class Hue(PhotometricAugmentor):
-    """Rotate the hue of a colour image.
+    """Rotate the hue of a colour image. A fourth channel is left out.
 
     Args:
         range: of the change, in units of 2 degrees: 180 of them are once around.

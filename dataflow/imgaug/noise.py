@@ -19,7 +19,8 @@ __all__ = ["GaussianNoise", "JpegNoise", "SaltPepperNoise"]
 class JpegNoise(PhotometricAugmentor):
     """Compress the image as JPEG and decompress it again.
 
-    Images have one channel or three. Floating-point images must be in [0, 255]; they are rounded.
+    Images have one channel or three; a fourth is left out. Floating-point images must be in [0, 255]; they are
+    rounded.
 
     Args:
         quality_range: integers from 0 to 100 to draw the quality from, the upper end excluded.
@@ -35,7 +36,7 @@ class JpegNoise(PhotometricAugmentor):
     def _augment(self, img: Image, quality: int) -> Image:
         check_pixels(self, img)
         gray = img.ndim == 2 or img.shape[2] == 1
-        if not gray and img.shape[2] != 3:
+        if not gray and img.shape[2] not in (3, 4):
             raise ValueError(f"{self!r}: expected an image of one channel or three, got {summary(img)}")
         pixels = img
         if img.dtype != UINT8:
@@ -47,7 +48,7 @@ class JpegNoise(PhotometricAugmentor):
         cv2 = opencv()
         _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
         out: Image = cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR)
-        return out.reshape(img.shape).astype(img.dtype, copy=False)
+        return out.reshape(*img.shape[:2], *out.shape[2:] or img.shape[2:]).astype(img.dtype, copy=False)
 
 
 class GaussianNoise(PhotometricAugmentor):

@@ -64,6 +64,7 @@ def test_no_points(shape: tuple[int, ...]) -> None:
         imgaug.Grayscale(),
         imgaug.Grayscale(rgb=True, keepshape=True),
         imgaug.Hue(),
+        imgaug.JpegNoise(),
         imgaug.MeanVarianceNormalize(),
         imgaug.MinMaxNormalize(all_channel=False),
         imgaug.SaltPepperNoise(),
@@ -76,7 +77,9 @@ def test_no_points(shape: tuple[int, ...]) -> None:
 def test_a_fourth_channel(augmentor: Any, dtype: Any) -> None:
     alpha = np.full((20, 30, 1), 200, np.uint8)
     image = np.concatenate((IMAGE, alpha), axis=2).astype(dtype)
+    augmentor.rng.seed(3)
     out = augmentor.augment(image)
     assert out.shape[:2] == (20, 30)
-    if isinstance(augmentor, imgaug.Grayscale):
-        np.testing.assert_allclose(out, augmentor.augment(image[:, :, :3].copy()), rtol=1e-5)
+    if isinstance(augmentor, imgaug.Grayscale | imgaug.Hue | imgaug.JpegNoise):  # they leave it out
+        augmentor.rng.seed(3)
+        np.testing.assert_allclose(out, augmentor.augment(image[:, :, :3].copy()), rtol=1e-4, atol=1e-2)
