@@ -55,8 +55,8 @@ def hide_behind_own_package(folder: str) -> None:
     library again, under the name ``dataflow_loader``. Do not use modules that were loaded before.
     """
     spec = PathFinder.find_spec("dataflow", [folder])
-    if spec is None or spec.origin in (None, sys.modules[_PACKAGE].__file__):
-        return
+    if spec is None or spec.origin is None or (Path(spec.origin).parent / "_compat" / "own_name").exists():
+        return  # there is none, or it is a copy of this library
     for name in [name for name in sys.modules if name == _PACKAGE or name.startswith(_PACKAGE + ".")]:
         del sys.modules[name]
     sys.path.append(str(_OWN_NAME_FOLDER))

@@ -19,8 +19,8 @@ __all__ = ["GaussianNoise", "JpegNoise", "SaltPepperNoise"]
 class JpegNoise(PhotometricAugmentor):
     """Compress the image as JPEG and decompress it again.
 
-    Images have one channel or three; a fourth is left out. Floating-point images must be in [0, 255]; they are
-    rounded.
+    Images have one channel or three; a fourth is left out. Floating-point images must be in [0, 255]; they
+    are rounded.
 
     Args:
         quality_range: integers from 0 to 100 to draw the quality from, the upper end excluded.

@@ -78,6 +78,22 @@ def test_its_package_and_this_library(method: str, project: Path, tmp_path: Path
     assert done.stdout == f"[[0], [2], [4], [6]] True {project / 'dataflow' / '__init__.py'}\n", done.stderr
 
 
+def test_a_module_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "dataflow.py").write_text("mine = 1\n")
+    script = tmp_path / "train.py"
+    script.write_text("import dataflow\nfrom tensorpack.dataflow import *\nprint(dataflow.mine, BatchData)")
+    assert run(script, ROOT).stdout == "1 <class 'dataflow_loader._flows.batch.BatchData'>\n"
+
+
+def test_a_copy_of_this_library_is_no_other_package(tmp_path: Path) -> None:
+    (tmp_path / "dataflow").symlink_to(ROOT / "dataflow")
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import dataflow\nfrom tensorpack.dataflow import *\nprint(dataflow.BatchData is BatchData)"
+    )
+    assert run(script, ROOT).stdout == "True\n"
+
+
 def test_without_one_it_is_this_library(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
