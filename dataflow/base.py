@@ -27,6 +27,7 @@ from ._core.errors import (
     WorkerError,
 )
 from ._core.random_state import LazyRng, get_rng
+from ._core.sources import as_source
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -50,7 +51,6 @@ __all__ = [
     "ReentrancyError",
     "WorkerError",
     "close_all",
-    "datapoints_of",
     "length_of",
     "reset_all",
     "upstream_of",
@@ -228,7 +228,7 @@ class ProxyDataFlow(DataFlow[T_co]):
     ds: Iterable[Any]
 
     def __init__(self, ds: Iterable[Any]) -> None:
-        self.ds = ds
+        self.ds = as_source(ds)
 
     def reset_state(self) -> None:
         """Reset the wrapped dataflow."""
@@ -240,7 +240,7 @@ class ProxyDataFlow(DataFlow[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         """Return an iterator of the wrapped dataflow."""
-        return datapoints_of(self.ds)
+        return iter(self.ds)
 
 
 class DataFlowReentrantGuard:
@@ -296,17 +296,6 @@ def length_of(ds: Iterable[Any]) -> int:
 
 def _may_be_read(flow: Any) -> bool:
     return hasattr(flow, "__iter__") and not isinstance(flow, str | bytes)
-
-
-def datapoints_of(ds: Iterable[Any]) -> Iterator[Any]:
-    """Return an iterator over one pass of a dataflow or any other iterable.
-
-    A data set that has only ``__len__`` and ``__getitem__``, as those of PyTorch, ends at its length. Python
-    itself would go on until an ``IndexError``, which most of them never raise.
-    """
-    if not hasattr(ds, "__iter__") and hasattr(ds, "__getitem__") and hasattr(ds, "__len__"):
-        return map(ds.__getitem__, range(length_of(ds)))
-    return iter(ds)
 
 
 def upstream_of(ds: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from ._compat.old_names import old_names
 from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
+from ._core.sources import as_source
 from ._parallel.engines import open_pool
 from ._parallel.jobs import produce
 from ._parallel.pool_owner import PoolOwner, known_length
@@ -72,7 +73,7 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
     def __init__(
         self, ds: Iterable[Any], num_proc: int = 1, hwm: int = 50, *, start_method: str | None = None
     ) -> None:
-        self.ds = ds
+        self.ds = as_source(ds)
         self.num_proc = whole_number(num_proc, 0, f"{type(self).__name__}: num_proc")
         self.hwm = whole_number(hwm, 1, f"{type(self).__name__}: hwm")
         self.start_method = check_start_method(start_method, type(self).__name__)
@@ -203,7 +204,7 @@ class MultiThreadRunner(PoolOwner):
         self.get_df = get_df
         self.num_prefetch = whole_number(num_prefetch, 1, f"{type(self).__name__}: num_prefetch")
         self.num_thread = whole_number(num_thread, 0, f"{type(self).__name__}: num_thread")
-        self._flows = [get_df() for _ in range(self.num_thread or 1)]
+        self._flows = [as_source(get_df()) for _ in range(self.num_thread or 1)]
         self._size = known_length(self._flows[0])
 
     @UpstreamProperty

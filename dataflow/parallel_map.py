@@ -14,6 +14,7 @@ import numpy as np
 from ._compat.old_names import old_names
 from ._compat.renamed import renamed_arguments
 from ._core.checks import whole_number
+from ._core.sources import as_source
 from ._flows.map import copy_datapoint
 from ._parallel.dispatcher import Dispatcher
 from ._parallel.engines import Engine
@@ -54,7 +55,7 @@ class _ParallelMapData(Mapper, ProxyDataFlow[Any]):
             raise TypeError(
                 f"{type(self).__name__}: map_func must be a function of a datapoint, got {map_func!r}"
             )
-        self.ds, self.map_func = ds, map_func
+        self.ds, self.map_func = as_source(ds), map_func
         self.buffer_size = whole_number(buffer_size, 1, f"{type(self).__name__}: buffer_size")
         self.strict, self.ordered = strict, ordered
 
@@ -225,7 +226,7 @@ class MultiProcessMapAndBatchDataZMQ(Mapper, _MultiProcessZMQDataFlow):
         name = type(self).__name__
         if not callable(map_func):
             raise TypeError(f"{name}: map_func must be a function of a datapoint, got {map_func!r}")
-        self.ds, self.map_func = ds, map_func
+        self.ds, self.map_func = as_source(ds), map_func
         self.num_proc = whole_number(num_proc, 0, f"{name}: num_proc")
         self.batch_size = whole_number(batch_size, 1, f"{name}: batch_size")
         if buffer_size is None:

@@ -13,7 +13,7 @@ from .._compat.old_attributes import OldAttribute
 from .._core.checks import whole_number
 from .._core.describe import type_in_words
 from .._core.lease import Recycler
-from ..base import ProxyDataFlow, datapoints_of, length_of
+from ..base import ProxyDataFlow, length_of
 from .stack import stack
 from .stateful import StatefulProxy
 
@@ -151,7 +151,7 @@ class BatchData(ProxyDataFlow[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield batches."""
         aggregate_batch = self._aggregator()
-        datapoints = datapoints_of(self.ds)
+        datapoints = iter(self.ds)
         is_full = True
         while is_full:  # never call next() after the end: a user's iterator may start over
             dps = list(islice(datapoints, self.batch_size))
@@ -218,7 +218,7 @@ class BatchDataByShape(StatefulProxy, BatchData):
 
     def _iterate(self) -> Iterator[Any]:
         aggregate_batch = self._aggregator()
-        for dp in datapoints_of(self.ds):
+        for dp in self.ds:
             shape = getattr(dp[self.idx], "shape", None)
             if shape is None:
                 raise TypeError(

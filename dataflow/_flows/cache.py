@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._core.random_state import LazyRng, get_rng
-from ..base import datapoints_of, length_of
+from ..base import length_of
 from .stateful import StatefulProxy
 
 __all__ = ["CacheData"]
@@ -47,7 +47,7 @@ class CacheData(StatefulProxy):
     def _iterate(self) -> Iterator[Any]:
         if not self.buffer:
             buffer = []
-            for dp in datapoints_of(self.ds):
+            for dp in self.ds:
                 buffer.append(dp)
                 yield dp
             self.buffer = buffer

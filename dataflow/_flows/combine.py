@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._core.describe import type_in_words
+from .._core.sources import as_source
 from ..base import (
     DataFlow,
     InfiniteLengthError,
     RNGDataFlow,
     UpstreamProperty,
-    datapoints_of,
     length_of,
     reset_all,
     upstream_of,
@@ -77,7 +77,7 @@ class RandomChooseData(RNGDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield datapoints until a dataflow is exhausted."""
-        iterators = [datapoints_of(ds) for ds in self._flows()]
+        iterators = [iter(ds) for ds in self._flows()]
         if self.probs is not None and len(self.probs) != len(iterators):
             raise ValueError(
                 f"RandomChooseData: got {len(iterators)} dataflows, but {len(self.probs)} probabilities"
@@ -127,7 +127,7 @@ class RandomMixData(RNGDataFlow[Any]):
         """Yield the datapoints of all dataflows."""
         if not len(self):
             raise ValueError("RandomMixData: all dataflows are empty: there is nothing to mix")
-        iterators = [datapoints_of(ds) for ds in self.df_lists]
+        iterators = [iter(ds) for ds in self.df_lists]
         order = self.rng.permutation(len(self))
         for k in np.searchsorted(np.cumsum(self.sizes), order, side="right").data:
             dp = next(iterators[k], _END)
@@ -186,7 +186,7 @@ class JoinData(DataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the joined datapoints."""
-        for dps in zip(*map(datapoints_of, self.df_lists), strict=False):
+        for dps in zip(*self.df_lists, strict=False):
             if _LISTS.issuperset(map(type, dps)):
                 yield list(chain.from_iterable(dps))
             else:
@@ -232,7 +232,7 @@ class ConcatData(DataFlow[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints of each dataflow."""
         for ds in self.df_lists:
-            yield from datapoints_of(ds)
+            yield from ds
 
 
 def _at_least_one(df_lists: Sequence[Any], others: tuple[Any, ...], name: str) -> list[Any]:
@@ -248,4 +248,4 @@ def _one_list(df_lists: Sequence[Any], others: tuple[Any, ...], name: str) -> li
             f"{name}: expected one list of dataflows, as in {name}([a, b]), got {1 + len(others)} arguments"
             + (" that are dataflows" if isinstance(df_lists, DataFlow) else "")
         )
-    return list(df_lists)
+    return [as_source(ds) for ds in df_lists]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from .._core.errors import name_datapoint
-from ..base import ProxyDataFlow, datapoints_of
+from ..base import ProxyDataFlow
 
 __all__ = ["MapData", "MapDataComponent", "SelectComponent", "copy_datapoint"]
 
@@ -45,7 +45,7 @@ class MapData(ProxyDataFlow[Any]):
     def __iter__(self) -> Iterator[Any]:
         """Yield the results of the function that are not None."""
         func = self.func
-        for number, dp in enumerate(datapoints_of(self.ds)):
+        for number, dp in enumerate(self.ds):
             try:
                 # lists, the usual datapoints, are copied inline: calling a function costs more than the copy
                 mapped = func(dp.copy() if type(dp) is list else copy_datapoint(dp))

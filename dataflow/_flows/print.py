@@ -11,7 +11,7 @@ import numpy as np
 
 from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import renamed_arguments
-from ..base import ProxyDataFlow, datapoints_of
+from ..base import ProxyDataFlow
 from ..utils import logger
 
 __all__ = ["PrintData", "describe_datapoint"]
@@ -66,7 +66,7 @@ class PrintData(ProxyDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints of the wrapped dataflow."""
-        for dp in datapoints_of(self.ds):
+        for dp in self.ds:
             if self._printed < self.num:
                 self._show(dp)
             yield dp

@@ -9,7 +9,7 @@ from typing import Any
 from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import renamed_arguments
 from .._core.checks import whole_number
-from ..base import InfiniteLengthError, ProxyDataFlow, datapoints_of, length_of
+from ..base import InfiniteLengthError, ProxyDataFlow, length_of
 from .stateful import StatefulProxy
 
 __all__ = ["FixedSizeData", "RepeatedData", "RepeatedDataPoint"]
@@ -54,7 +54,7 @@ class RepeatedData(ProxyDataFlow[Any]):
             RuntimeError: ``num`` is -1, and a pass had no datapoint at all.
         """
         for _ in repeat(None) if self.num == -1 else range(self.num):
-            datapoints = datapoints_of(self.ds)
+            datapoints = iter(self.ds)
             first = next(datapoints, _END)
             if first is not _END:
                 yield first
@@ -91,7 +91,7 @@ class RepeatedDataPoint(ProxyDataFlow[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the datapoints."""
-        for dp in datapoints_of(self.ds):
+        for dp in self.ds:
             yield from repeat(dp, self.num)
 
 

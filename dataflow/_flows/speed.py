@@ -9,7 +9,7 @@ from typing import Any
 from .._compat.old_attributes import OldAttribute
 from .._compat.renamed import warn_renamed
 from .._core.checks import whole_number
-from ..base import ProxyDataFlow, datapoints_of
+from ..base import ProxyDataFlow
 from ..utils import logger
 from ..utils.utils import get_tqdm
 
@@ -59,7 +59,7 @@ class TestDataSpeed(ProxyDataFlow[Any]):
         """
         if not self._was_reset:
             self.reset_state()
-        datapoints = datapoints_of(self.ds)
+        datapoints = iter(self.ds)
         if _fetch(datapoints, self.warmup, desc="Warmup", leave=False):
             _fetch(datapoints, self._size, leave=True, smoothing=0.2)
 

@@ -13,7 +13,7 @@ from typing import Any
 from .._core.errors import name_datapoint
 from .._flows.batch import aggregate
 from .._transport.pool import NO_VALUE, Task
-from ..base import datapoints_of, reset_all
+from ..base import reset_all
 
 MAX_EMPTY = 100
 """Passes in a row without a datapoint after which a source that is read for ever is declared empty."""
@@ -33,7 +33,7 @@ def endless(ds: Iterable[Any]) -> Iterator[Any]:
 def _passes(ds: Iterable[Any]) -> Iterator[Iterable[Any]]:
     empty = 0
     while empty < MAX_EMPTY:
-        datapoints = datapoints_of(ds)
+        datapoints = iter(ds)
         first = next(datapoints, _END)
         if first is _END:
             empty += 1

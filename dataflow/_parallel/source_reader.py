@@ -14,7 +14,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .._transport.pool import CLOSE_TIMEOUT, WorkerPool
-from ..base import datapoints_of
 from .callers_context import CallersContext
 from .jobs import MAX_EMPTY
 
@@ -114,7 +113,7 @@ class Pass:
         empty = 0
         while empty < MAX_EMPTY and not self._cancelled:
             before = self._read
-            iterator = datapoints_of(self._source)
+            iterator = iter(self._source)
             try:
                 for item in iterator:
                     self._read += 1

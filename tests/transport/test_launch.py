@@ -275,6 +275,7 @@ def test_a_write_that_nobody_reads_is_an_error_and_no_signal() -> None:
                 if sockets:
                     patch.setenv("DATAFLOW_SOCKETS", "1")
                 ours, theirs = connected_ends()
+            ours.dont_wait()  # as the parent does; workers ignore the signal
             theirs.close()
             with pytest.raises(BrokenPipeError):
                 ours.write(b"x")
