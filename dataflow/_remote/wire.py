@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -59,7 +60,8 @@ def choose_format(name: str | None, what: str) -> Format:
         ValueError: there is no such format; begins with ``what``.
     """
     if name is None:
-        return Format(dumps, loads)
+        # whatever DATAFLOW_ALLOW_PICKLE says: it is for files
+        return Format(dumps, partial(loads, allow_pickle=False))
     if name in ("zmq_op", "zmq_ops"):
         return Format(dump_arrays, load_arrays)
     raise ValueError(f"{what}: expected the format None or 'zmq_ops', got {name!r}")

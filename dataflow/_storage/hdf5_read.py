@@ -22,6 +22,7 @@ BYTES_MARK = "dataflow_bytes"
 PATHS_MARK = "dataflow_paths"
 """Attribute of a file: the paths of the components, in order."""
 
+_HOW_TO_ALLOW = "If you trust the file, pass HDF5Data(..., external=True)"
 _BLOCK_BYTES = 1 << 20  # read at once: few calls, yet still in the processor's cache when rows are copied out
 
 _FEW_ROWS = 8  # of a block: a row that is kept may keep so many in memory, which saves a copy of large rows
@@ -40,6 +41,8 @@ class HDF5Data(RNGDataFlow[list[Any]]):
             memory once and shuffled as a whole. Of larger data, blocks are read in random order, and as many
             as fit into the buffer are shuffled together.
         buffer_bytes: the memory that shuffling may take.
+        external: whether a dataset may have its values in other files: by an external link, external storage,
+            or as a virtual dataset. The file says which, so it must be trusted.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -54,6 +57,7 @@ class HDF5Data(RNGDataFlow[list[Any]]):
         shuffle: bool = True,
         *,
         buffer_bytes: int = 256 << 20,
+        external: bool = False,
     ) -> None:
         if isinstance(data_paths, str | bytes):
             raise TypeError(f"HDF5Data: data_paths: expected a list of paths, got {data_paths!r}")
@@ -61,6 +65,7 @@ class HDF5Data(RNGDataFlow[list[Any]]):
         self.data_paths = list(data_paths)
         self.shuffle = shuffle
         self.buffer_bytes = whole_number(buffer_bytes, 1, "HDF5Data: buffer_bytes")
+        self._external = external
         self._memory: list[Any] | None = None
         self._is_shared = False  # whether a program works on _memory
         if not self.data_paths:
@@ -134,7 +139,7 @@ class HDF5Data(RNGDataFlow[list[Any]]):
     def _columns(self) -> Iterator[list[_Column]]:
         """Open the file for the length of a block."""
         with _opened(self.filename) as file:
-            yield [_Column(self.filename, file, path) for path in self.data_paths]
+            yield [_Column(self.filename, file, path, self._external) for path in self.data_paths]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what was read, unless a program may have changed it: a copy reads for itself."""
@@ -161,7 +166,7 @@ def dataset_paths(filename: str) -> list[str]:
     h5py = require("h5py", None)
     found: list[str] = []
     with _opened(filename) as file:
-        if PATHS_MARK in file.attrs:
+        if PATHS_MARK in file.attrs and _is_data(file.attrs.get_id(PATHS_MARK).dtype):
             return [str(path) for path in file.attrs[PATHS_MARK]]
         file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
     return sorted(found)
@@ -177,25 +182,81 @@ def _block_rows(columns: list[_Column]) -> int:
     return max(largest.chunk_rows, budget // largest.chunk_rows * largest.chunk_rows)
 
 
+def _is_data(dtype: np.dtype[Any]) -> bool:
+    """Return whether a type is made of numbers and strings: no references, and no addresses of objects.
+
+    h5py takes an opaque type with the tag "NUMPY:|O" for objects, and its bytes for their addresses.
+    """
+    h5py = require("h5py", None)
+    if dtype.subdtype is not None:
+        return _is_data(dtype.subdtype[0])
+    if not dtype.hasobject:
+        return True
+    if dtype.names is not None:
+        return all(_is_data(dtype[name]) for name in dtype.names)
+    if h5py.check_string_dtype(dtype) is not None:
+        return True
+    base = h5py.check_vlen_dtype(dtype)
+    return base is not None and _is_data(np.dtype(base))
+
+
+def _check_links(file: Any, path: str, left: int = 16) -> None:
+    """Refuse a path that leads out of the file, before anything there is opened."""
+    h5py = require("h5py", None)
+    at = ""
+    for name in filter(None, path.split("/")):
+        link = file.get(f"{at}/{name}", getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise ValueError(f"it is a link to another file. {_HOW_TO_ALLOW}")
+        if isinstance(link, h5py.SoftLink):
+            if not left:
+                raise ValueError("too many links lead to one another")
+            target = link.path if link.path.startswith("/") else f"{at}/{link.path}"
+            _check_links(file, target, left - 1)
+        at = f"{at}/{name}"
+
+
 class _Column:
     """A dataset."""
 
-    def __init__(self, filename: str, file: Any, path: str) -> None:
+    def __init__(self, filename: str, file: Any, path: str, external: bool) -> None:
         h5py = require("h5py", None)
         self.path = path
-        dataset = file.get(path)
+        try:
+            if not external:
+                _check_links(file, path)
+            dataset = file.get(path)
+            if isinstance(dataset, h5py.Dataset):
+                dataset.dtype  # noqa: B018  # some types in a damaged file have none
+        except (RuntimeError, OSError, TypeError, ValueError, KeyError) as e:
+            raise ValueError(f"{filename}: {path!r} can't be opened: {e}") from e
         if dataset is None:
             raise ValueError(f"{filename} has no dataset {path!r}, only {dataset_paths(filename)}")
         if not isinstance(dataset, h5py.Dataset) or not dataset.shape:
             raise ValueError(f"{filename}: {path!r} is not a dataset with rows")
+        if not external and (dataset.external or dataset.is_virtual):
+            raise ValueError(f"{filename}: the values of {path!r} are in other files. {_HOW_TO_ALLOW}")
+        if not _is_data(dataset.dtype):
+            raise ValueError(f"{filename}: the values of {path!r} are no data, but {dataset.id.get_type()}")
         self.length: int = dataset.shape[0]
         self.chunk_rows: int = dataset.chunks[0] if dataset.chunks else 1
         self._dataset = dataset
+        self._filename = filename
         self._is_bytes = BYTES_MARK in dataset.attrs
         self._is_string = h5py.check_string_dtype(dataset.dtype) is not None and dataset.dtype.kind == "O"
 
     def read(self, begin: int, end: int) -> Any:
-        """Return rows, as an array or a list."""
+        """Return rows, as an array or a list.
+
+        Raises:
+            ValueError: they are damaged.
+        """
+        try:
+            return self._read(begin, end)
+        except (OSError, RuntimeError, UnicodeError, TypeError, ValueError) as e:
+            raise ValueError(f"{self._filename}: {self.path!r} is damaged: {e}") from e
+
+    def _read(self, begin: int, end: int) -> Any:
         if self._is_string:
             strings = self._dataset if self._is_bytes else self._dataset.asstr()
             return strings[begin:end].tolist()

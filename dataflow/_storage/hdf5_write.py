@@ -49,7 +49,7 @@ def write_hdf5(df: Iterable[Any], path: str, data_paths: Sequence[str]) -> None:
             for column, value in zip(columns, _components(dp, data_paths, index), strict=True):
                 try:
                     size = column.add(value)
-                except (TypeError, ValueError) as e:
+                except (TypeError, ValueError, OverflowError) as e:
                     kind = TypeError if isinstance(e, TypeError) else ValueError
                     raise kind(f"datapoint {index} can't be stored: {column.path!r}: {e}") from e
                 pending += size
@@ -132,6 +132,10 @@ class _Column:
 
     def add(self, value: Any) -> int:
         """Take a value, and return how many bytes it is."""
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError("HDF5 has no place for the mask of a masked array: store data and mask apart")
+        if isinstance(value, str):
+            _check_text(value)
         if isinstance(value, str | bytes):
             kind: Any = str if isinstance(value, str) else bytes
             row: Any = value
@@ -160,7 +164,7 @@ class _Column:
                 f"expected the shape {self._shape} of the datapoints before, got {row.shape}. "
                 "LMDBSerializer stores arrays of different shapes"
             )
-        elif not np.can_cast(kind, self._type, "safe"):
+        elif not _fits(row, self._type):
             raise TypeError(f"{kind} does not fit the dtype {self._type} of the datapoints before")
         self._rows.append(row)
         return size
@@ -215,6 +219,26 @@ class _Column:
         space = self._dataset.id.get_space()
         space.select_hyperslab((begin,), (len(values),))
         self._dataset.id.write(h5s.create_simple((len(values),)), space, values)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("a string of HDF5 ends at a null, and this one has a null in it. Store it as bytes")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text[:80]!a} is no valid Unicode, which HDF5 needs. Store it as bytes") from None
+
+
+def _fits(row: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
+    """Return whether a column of ``dtype`` holds all values of a row exactly."""
+    if not np.can_cast(row.dtype, dtype, "safe"):
+        return False
+    if row.dtype.kind not in "iu" or dtype.kind not in "fc" or not row.size:
+        return True
+    # NumPy calls int64 to float64 safe, and rounds
+    limit: int = 2 ** (np.finfo(dtype).nmant + 1)
+    return -limit <= int(row.min()) and int(row.max()) <= limit
 
 
 def _name(kind: Any) -> str:

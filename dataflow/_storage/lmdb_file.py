@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import weakref
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ KEYS = b"__keys__"
 _FIRST_MAP_SIZE = 1 << 30
 _PENDING_BYTES = 2 << 20  # committed at once, and kept until then, in case the map must grow
 _MAGIC = b"\xde\xc0\xef\xbe"
+_TRANSACTION = 144  # where a meta page has the number of its transaction, on machines of 64 bits
 
 
 class Database:
@@ -50,7 +52,24 @@ class Database:
         if found < needed:
             self.close()
             raise ValueError(f"{path} is truncated: it should have {needed} bytes and has {found}")
+        if not self._has_newest_state(stat["psize"]):
+            self.close()
+            raise ValueError(
+                f"{path} is damaged: one of its two meta pages is not of the last two transactions, so LMDB "
+                "would give an older state, with records missing. Copy it from its source again"
+            )
         self.records: int = stat["entries"]
+
+    def _has_newest_state(self, page_size: int) -> bool:
+        """Return whether the meta pages are of consecutive transactions, as LMDB writes them in turns."""
+        with open(self.path, "rb") as f:
+            head = f.read(2 * page_size)
+        numbers: list[int] = [
+            struct.unpack_from("=Q", head, start + _TRANSACTION)[0] for start in (0, page_size)
+        ]
+        if self.env.info()["last_txnid"] != max(numbers):
+            return True  # of a machine where the number is elsewhere
+        return max(numbers) - min(numbers) <= 1
 
     def get(self, key: bytes) -> bytes | None:
         """Return a copy of one value."""
@@ -162,9 +181,10 @@ class _Writer:
     def __init__(self, path: str, frequency: int) -> None:
         self._lmdb = require("lmdb", None)
         self._map_size = _FIRST_MAP_SIZE
-        # no lock and no sync until the end: nobody else knows the file before
+        # No lock and no sync until the end: nobody else knows the file before. Pages are set to zero before
+        # they are used (meminit): else what this process has freed would be in the file.
         self._env = self._lmdb.open(
-            path, map_size=self._map_size, subdir=False, lock=False, sync=False, metasync=False, meminit=False
+            path, map_size=self._map_size, subdir=False, lock=False, sync=False, metasync=False
         )
         self._frequency = frequency
         self._pending: list[tuple[bytes, bytes]] = []

@@ -63,6 +63,8 @@ class Source:
             TypeError: one can't be stored; its index, the component and the type are named.
         """
         for index, dp in enumerate(self):
+            if dp is None:  # maps and decoders discard it
+                raise TypeError(f"datapoint {index} can't be stored: None stands for no datapoint")
             try:
                 value = dumps(dp)
             except Exception as e:

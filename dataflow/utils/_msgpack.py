@@ -7,6 +7,7 @@ but the extensions, which it sees as ``ExtType(code, bytes)``.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from math import prod
@@ -23,10 +24,14 @@ TUPLE, SET, FROZENSET, BIG_INT, OBJECT_ARRAY, RECORD_ARRAY = range(1, 7)
 """The codes of our extension types. Written in files: never change one."""
 
 _BASES: tuple[type[Any], ...] = (dict, list, str, bytes, float)
+_BIG_ENDIAN = sys.byteorder == "big"
+_CONTAINERS = frozenset((dict, list))
 _BUFFER = 64 * 1024  # bytes a Packer begins with: its own default of 1 MiB costs more to get than to fill
 LARGE = 64 * 1024
 """Bytes from which the decoder without a second copy pays."""
 _SURROGATES = "surrogatepass"  # Python's str can hold them, e.g. in file names
+_MAX_DEPTH = 64  # extensions in extensions: each is a call of msgpack, which takes 35 kB of the C stack
+_TOO_DEEP = f"nested too deeply: more than {_MAX_DEPTH} tuples, sets and object arrays in one another"
 
 
 @cache
@@ -41,40 +46,73 @@ def _msgpack() -> Any:
         return importlib.import_module("msgpack.fallback")
 
 
-def pack(obj: Any) -> bytes:
+def pack(obj: Any, depth: int = 0) -> bytes:
     """Return ``obj`` in msgpack.
 
     Subclasses of the built-in types are stored as the built-in type: an OrderedDict as a dict, a named tuple
     as a tuple; bytearrays and memoryviews as bytes; arrays of any order in C order.
 
+    Args:
+        obj: the value.
+        depth: the number of extensions that it is in.
+
     Raises:
         TypeError: something in it is of a type that can't be stored; the type is named.
-        ValueError: something is longer than 4 GiB or nested too deeply.
+        ValueError: something is longer than 4 GiB or nested too deeply, or a dict would be read as an array.
     """
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"a value can't be stored: it is {_TOO_DEEP}")
+    packer = _msgpack().Packer(
+        default=partial(_default, depth=depth + 1),
+        strict_types=True,
+        unicode_errors=_SURROGATES,
+        buf_size=_BUFFER,
+    )
     try:
-        return _msgpack().Packer(  # type: ignore[no-any-return]
-            default=_default, strict_types=True, unicode_errors=_SURROGATES, buf_size=_BUFFER
-        ).pack(obj)
+        packed: bytes = packer.pack(obj)
+        _refuse_marks(obj)  # after it: an object that holds itself has been refused by now
+        return packed
     except RecursionError as e:
         raise ValueError("a value is nested too deeply to be stored") from e
 
 
-def _default(obj: Any) -> Any:
+def _refuse_marks(obj: Any) -> None:
+    """Refuse dicts that the reader would take for an array or a number, in lists and dicts of any depth."""
+    kind = type(obj)
+    if kind is dict:
+        # as the reader decides it: see _from_map
+        is_array = type(obj.get(b"nd")) is bool or (
+            type(obj.get("nd")) is bool and {"type", "data"} <= obj.keys()
+        )
+        if is_array or (obj.get(b"complex") is True and len(obj) == 2):
+            raise ValueError(
+                f"a dict with the keys {list(obj)[:8]!r:.200} can't be stored: it would be read as an array "
+                "or a number. Use other keys"
+            )
+        obj = obj.values()
+    elif kind is not list:
+        return
+    if not _CONTAINERS.isdisjoint(map(type, obj)):
+        for item in obj:
+            _refuse_marks(item)
+
+
+def _default(obj: Any, depth: int) -> Any:
     """Return, for what msgpack lacks, something that it has."""
     from msgpack import ExtType
 
     if isinstance(obj, tuple):
-        return ExtType(TUPLE, pack(list(obj)))
+        return ExtType(TUPLE, pack(list(obj), depth))
     if isinstance(obj, np.ndarray):
-        return _array(obj)
+        return _array(obj, depth)
     if isinstance(obj, np.generic):
         return _scalar(obj)
     if isinstance(obj, complex):
         return {b"complex": True, b"data": repr(complex(obj))}
     if isinstance(obj, set):
-        return ExtType(SET, pack(list(obj)))
+        return ExtType(SET, pack(list(obj), depth))
     if isinstance(obj, frozenset):
-        return ExtType(FROZENSET, pack(list(obj)))
+        return ExtType(FROZENSET, pack(list(obj), depth))
     if isinstance(obj, int):
         number = int(obj)  # a subclass, or beyond 64 bits
         if -(2**63) <= number < 2**64:
@@ -82,25 +120,27 @@ def _default(obj: Any) -> Any:
         return ExtType(BIG_INT, number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True))
     for base in _BASES:
         if isinstance(obj, base):
-            return base(obj)
+            plain = base(obj)
+            _refuse_marks(plain)
+            return plain
     raise TypeError(
         f"a value of type {type(obj).__module__}.{type(obj).__qualname__} can't be stored. Turn it into "
         "arrays, numbers, strings, bytes, lists, dicts, tuples or sets first"
     )
 
 
-def _array(array: np.ndarray[Any, Any]) -> Any:
+def _array(array: np.ndarray[Any, Any], depth: int) -> Any:
     from msgpack import ExtType
 
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError("a masked array can't be stored: store its data and its mask")
     dtype = array.dtype
     if dtype.kind == "O":
-        return ExtType(OBJECT_ARRAY, pack([list(array.shape), array.ravel().tolist()]))
+        return ExtType(OBJECT_ARRAY, pack([list(array.shape), array.ravel().tolist()], depth))
     if dtype.hasobject or dtype.kind == "T":
         raise TypeError(f"an array of dtype {dtype} can't be stored: its values are Python objects")
     if dtype.names is None:
-        kind, description = b"", dtype.str
+        kind, description = b"", _code(dtype)
     else:
         kind, description = b"V", _description(dtype)
         if _dtype(description) != dtype:  # padding, offsets or titles, for which that layout has no room
@@ -122,7 +162,8 @@ def _scalar(scalar: np.generic) -> Any:
         raise TypeError(f"a NumPy scalar of dtype {dtype} can't be stored: it is a Python object")
     if dtype.names is not None:
         return ExtType(RECORD_ARRAY, pack([_layout(dtype), None, scalar.tobytes()]))
-    return {b"nd": False, b"type": dtype.str, b"data": scalar.tobytes()}
+    # tobytes() has room for one character even where there is none
+    return {b"nd": False, b"type": _code(dtype), b"data": scalar.tobytes()[: dtype.itemsize]}
 
 
 def _bytes(array: np.ndarray[Any, Any]) -> Any:
@@ -132,10 +173,28 @@ def _bytes(array: np.ndarray[Any, Any]) -> Any:
     return array.tobytes()
 
 
+def _code(dtype: np.dtype[Any]) -> str:
+    """Return the letters of a dtype.
+
+    Raises:
+        TypeError: they are those of another one, as for what the package ml_dtypes adds.
+    """
+    if np.dtype(dtype.str) != dtype:
+        raise TypeError(
+            f"values of dtype {dtype} can't be stored: it is not NumPy's own. Store a view of them as "
+            "unsigned integers"
+        )
+    return str(dtype.str)
+
+
 def _description(dtype: np.dtype[Any]) -> Any:
     """Return the fields of a structured dtype as lists."""
     return [
-        [name, _description(base) if base.names is not None else base.str, *([list(shape)] if shape else [])]
+        [
+            name,
+            _description(base) if base.names is not None else _code(base),
+            *([list(shape)] if shape else []),
+        ]
         for name in dtype.names or ()
         for base, shape in [(dtype[name].base, dtype[name].shape)]
     ]
@@ -146,7 +205,7 @@ def _layout(dtype: np.dtype[Any]) -> Any:
     if dtype.subdtype is not None:
         return [_layout(dtype.base), list(dtype.shape)]
     if dtype.names is None or dtype.fields is None:
-        return dtype.str
+        return _code(dtype)
     fields = [dtype.fields[name] for name in dtype.names]
     return {
         "names": list(dtype.names),
@@ -157,20 +216,21 @@ def _layout(dtype: np.dtype[Any]) -> Any:
     }
 
 
-def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = None) -> Any:
+def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = None, depth: int = 0) -> Any:
     """Return what ``pack`` took, or what any release of msgpack-numpy packed. Arrays are writable.
 
     Args:
         data: the msgpack. Nothing that is returned refers to it.
         allow_pickle: whether object arrays of msgpack-numpy, which are pickles, may execute code; see
             ``loads_pickle``.
+        depth: the number of extensions that the data are in.
 
     Raises:
         UnsafePickleError: there is such a pickle, it names something that is not plain data, and that is
             not allowed.
         ValueError: the msgpack is damaged.
     """
-    unpackb = small_unpacker(allow_pickle)
+    unpackb = small_unpacker(allow_pickle, depth)
     try:
         try:
             if len(data) >= LARGE:
@@ -187,12 +247,12 @@ def unpack(data: bytes | bytearray | memoryview, allow_pickle: bool | None = Non
 
 
 @cache
-def small_unpacker(allow_pickle: bool | None) -> Callable[..., Any]:
+def small_unpacker(allow_pickle: bool | None, depth: int = 0) -> Callable[..., Any]:
     """Return a function that does the same for values below ``LARGE``, only without its care for errors."""
     return partial(
         _msgpack().unpackb,
         object_hook=partial(_from_map, allow_pickle=allow_pickle),
-        ext_hook=partial(_from_ext, allow_pickle=allow_pickle),
+        ext_hook=partial(_from_ext, allow_pickle=allow_pickle, depth=depth + 1),
         strict_map_key=False,
         unicode_errors=_SURROGATES,
     )
@@ -219,14 +279,16 @@ def _from_layout(map_: dict[bytes, Any], allow_pickle: bool | None) -> Any:
     return _values(dtype, map_[b"shape"], data) if map_[b"nd"] else _values(dtype, None, data)
 
 
-def _from_ext(code: int, data: bytes, allow_pickle: bool | None) -> Any:
+def _from_ext(code: int, data: bytes, allow_pickle: bool | None, depth: int) -> Any:
     from msgpack import ExtType
 
     if code == BIG_INT:
         return int.from_bytes(data, "little", signed=True)
     if code not in (TUPLE, SET, FROZENSET, OBJECT_ARRAY, RECORD_ARRAY):
         return ExtType(code, data)
-    items = unpack(data, allow_pickle)
+    if depth > _MAX_DEPTH:
+        raise ValueError(_TOO_DEEP)
+    items = unpack(data, allow_pickle, depth)
     if code == TUPLE:
         return tuple(items)
     if code == SET:
@@ -252,7 +314,16 @@ def _values(dtype: np.dtype[Any], shape: list[int] | None, data: bytes) -> Any:
     size = prod(shape or ()) * dtype.itemsize
     if size != len(data):
         raise ValueError(f"{dtype} of shape {shape} needs {size} bytes, got {len(data)}")
-    array = np.empty(shape or (), dtype)
+    if shape is None and dtype.kind == "S":
+        return np.bytes_(data)  # an array would cut off nulls at the end
+    if shape is None and dtype.kind == "U":
+        encoding = "utf-32-be" if dtype.byteorder == ">" or (dtype.isnative and _BIG_ENDIAN) else "utf-32-le"
+        return np.str_(data.decode(encoding, _SURROGATES))
+    if dtype.kind in "SU" and not dtype.itemsize:
+        # NumPy makes room for one character each, unless such strings are the field of a record
+        array = np.zeros(shape or (), [("", dtype)])["f0"]
+    else:
+        array = np.empty(shape or (), dtype)
     if size:
         array.reshape(-1).view(np.uint8)[:] = np.frombuffer(data, np.uint8)
     return array if shape is not None else array[()]

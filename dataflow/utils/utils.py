@@ -131,7 +131,8 @@ def _refresh_interval(stream: Any) -> float:
             raise ValueError(
                 f"TENSORPACK_PROGRESS_REFRESH={setting!r}: expected a number of seconds, such as 0.5"
             ) from None
-    if getattr(stream, "isatty", bool)() or type(stream).__module__.startswith("ipykernel"):
+    is_open = not getattr(stream, "closed", False)
+    if (is_open and getattr(stream, "isatty", bool)()) or type(stream).__module__.startswith("ipykernel"):
         return 0.5
     if "SLURM_JOB_ID" in os.environ:
         return 60 if int(os.environ.get("SLURM_JOB_NUM_NODES") or 1) > 1 else 15
@@ -142,6 +143,9 @@ def _refresh_interval(stream: Any) -> float:
 
 def get_tqdm(*args: Any, **kwargs: Any) -> tqdm[Any]:
     """Return a ``tqdm`` progress bar with the arguments of ``get_tqdm_kwargs``."""
+    stream = kwargs.get("file") or sys.stderr
+    if stream is None or getattr(stream, "closed", False):  # a service, or pythonw
+        kwargs["disable"] = True
     bar: tqdm[Any] = require("tqdm", None).tqdm(*args, **get_tqdm_kwargs(**kwargs))
     return bar
 
