@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .failure import describe_failure, explain
 from .pool import Job, Result, Task, Worker, WorkerPool
 
 
@@ -75,13 +76,15 @@ class InlinePool(WorkerPool):
         try:
             return next(self._results)
         except BaseException as e:
-            if self._has_tasks and not isinstance(e, Exception):  # a Ctrl-C: do again what was not done
+            if self._has_tasks and not isinstance(e, Exception | SystemExit):  # a Ctrl-C: do that again
                 self._tasks.extendleft(reversed(self._begun))
                 self._begun = []
                 self._results = self._start()
                 self.recovered()
             else:
                 self._fail(self.name, e)
+            if isinstance(e, SystemExit):  # of the function: it is no reason to end the program
+                raise explain(e, describe_failure(e, self.name)) from e
             raise
 
     def wake(self) -> None:

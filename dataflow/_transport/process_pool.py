@@ -36,7 +36,6 @@ _SLACK = 24 << 20
 
 _LOOK_AROUND = 0.1
 """Seconds after which to look whether workers have ended that there is no pidfd of."""
-
 _GONE = 0xFF  # kind of the last frame of a worker: put in by the parent when the worker has ended
 
 
@@ -356,7 +355,8 @@ class ProcessPool(WorkerPool):
         worker = self._by_connection[connection]
         if kind == _GONE:
             worker.wait_ended(1.0)
-            how = describe_end(worker.process)
+            how, on = describe_end(worker.process), worker.current()
+            how += "" if on is None else f", on datapoint {on[0]}"
             error: BaseException = WorkerError(f"{worker.name} (pid {worker.process.pid}) {how}")
         else:
             error = rebuild(Failure(*connection.unpacker.unpack(frame)))

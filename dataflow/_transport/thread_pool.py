@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._core.random_state import PoolStreams, enter_thread, process_state
+from .codec import with_own_arrays
 from .failure import describe_failure, explain
 from .launch import close_at_exit, closed
 from .pool import CLOSE_TIMEOUT, Job, Result, Task, Worker, WorkerPool
@@ -153,6 +154,10 @@ class ThreadPool(WorkerPool):
         except BaseException:
             self.close()
             raise
+
+    def prepare(self, value: Any) -> Any:
+        """Return a datapoint with arrays of its own: the source may fill the same ones again."""
+        return with_own_arrays(value)
 
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the threads ``count`` tasks off ``items``."""

@@ -132,7 +132,7 @@ def test_types_values_and_dtypes_arrive_as_they_are_and_arrays_are_writable(stag
         assert same(source.datapoints(), list(df))
 
 
-@every_process_engine
+@every_engine
 def test_a_source_may_use_its_array_again(engine: str) -> None:
     class Reusing(Count):
         def __iter__(self) -> Iterator[Any]:
@@ -369,9 +369,7 @@ def test_system_exit_in_a_worker_does_not_end_the_program(stage: Any, engine: st
         df = mapper(engine, Count(50), FaultyMap(sys_exit))
     else:
         df = stage(engine, FaultyFlow(sys_exit))
-    # in this process the user's own code exits, as under MapData
-    kind, text = (SystemExit, "enough") if engine == "here" else (WorkerError, "SystemExit: enough")
-    with df, within(5.0), pytest.raises(kind, match=text):
+    with df, within(5.0), pytest.raises(WorkerError, match="SystemExit: enough"):
         list(islice(df, 50))
 
 
