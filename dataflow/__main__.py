@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from . import __version__
 from ._cli import convert, inspect, run
+from ._core.describe import printable
 
 _COMMANDS = (inspect, convert, run)
 
@@ -37,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         args.run(args)
-    except (ValueError, TypeError, OSError, ImportError) as e:
-        print(f"{parser.prog}: {' '.join(str(e).split())}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, KeyError, RuntimeError) as e:
+        message = " ".join(str(e).split()) or type(e).__name__
+        print(f"{parser.prog}: {printable(message)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

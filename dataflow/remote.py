@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from ._compat.old_names import old_names
 from ._core.checks import whole_number
+from ._core.describe import printable
 from ._core.optional import require
 from ._parallel.jobs import MAX_EMPTY
 from ._remote.curve import curve_of
@@ -35,6 +36,8 @@ __getattr__ = old_names(__name__)
 
 _Key = str | bytes
 _WITH_PORT = ("tcp://", "udp://", "ws://", "wss://")
+_MOST_BLAMED = 100  # peers that are named in the log: a peer can come back under any name
+_SHOWN_OF_ERROR = 300  # characters: it may quote the message
 _SHOWN = 200  # the progress bar averages over this many sends
 
 
@@ -271,14 +274,14 @@ class RemoteDataZMQ(DataFlow[Any]):
     def _drop(self, message: Message, error: Exception) -> None:
         self.cnt_dropped += 1
         peer = message.peer()
-        if peer not in self._blamed:
+        if peer not in self._blamed and len(self._blamed) < _MOST_BLAMED:
             self._blamed.add(peer)
             addr = self.addr2 if message.socket else self.addr1
             logger.error(
                 "RemoteDataZMQ(%s): dropped a message from %s that is no datapoint, as further ones: %s",
                 addr,
-                peer,
-                error,
+                printable(peer),
+                printable(" ".join(str(error)[:_SHOWN_OF_ERROR].split())),
             )
 
     def close(self) -> None:

@@ -53,7 +53,10 @@ def _image(value: Any) -> np.ndarray[Any, Any] | None:
         isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.uint8
     ):
         data = np.frombuffer(value, np.uint8)
-        return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        try:
+            return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        except cv2.error as e:
+            raise ValueError(f"an image can't be decoded: {e}") from e
     if not isinstance(value, np.ndarray) or value.ndim not in (2, 3) or value.dtype.kind not in "uf":
         return None
     if min(value.shape[:2]) < 2 or (value.ndim == 3 and value.shape[2] not in (1, 3, 4)):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core.describe import printable
 from .._core.optional import require
 from .._flows.print import describe_datapoint
 from .._storage.source import components, human_size
@@ -46,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
     print(f"encoding: {stored.encoding}")
     dps = stored.first(max(1, args.limit))
     if dps:
-        print("\ndatapoint 0 " + "\n".join(describe_datapoint(dps[0])) + "\n")
+        print(printable("\ndatapoint 0 " + "\n".join(describe_datapoint(dps[0])) + "\n"))
         print(f"sizes in bytes of the first {len(dps)}:" if len(dps) < count else "sizes in bytes:")
-        print(_table(stored, dps))
+        print(printable(_table(stored, dps)))
     if args.images:
         draw_grid(dps, args.images)
         print(f"images: {args.images}")

@@ -180,3 +180,10 @@ def _same(value: Any, default: Any) -> bool:
     if type(value) is not type(default) or isinstance(value, np.ndarray):
         return False
     return bool(value == default)
+
+
+def printable(text: str) -> str:
+    """Return a text with all that would steer a terminal escaped, but line ends."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)

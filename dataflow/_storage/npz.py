@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-import zlib
 from collections.abc import Iterable
+from math import prod
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from ..utils.serialize import decoder, encoding_of
 from ..utils.utils import get_tqdm
 from .atomic import new_file
 from .reading import error_at
+
+_MOST_RATIO = 1100  # what deflate can reach is 1032
 
 __all__ = ["npz_encoding", "read_npz", "write_npz"]
 
@@ -104,9 +106,11 @@ def read_npz(path: str | IO[bytes], allow_pickle: bool | None = None) -> list[An
                 return _old_datapoints(_member(archive, "buffer", allow_pickle))
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no npz file {path}") from None
+    except (PermissionError, IsADirectoryError):
+        raise
     except ValueError as e:
         raise error_at(str(path), e) from e
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as e:
+    except Exception as e:  # of zipfile, zlib, lzma, NumPy: a damaged file makes them raise nearly anything
         raise ValueError(f"{path} can't be read as an npz file: {e}") from e
     raise ValueError(f"{path} holds the arrays {sorted(names)}: NumpySerializer.save did not write it")
 
@@ -122,7 +126,10 @@ def npz_encoding(path: str) -> str:
 
 def _datapoints(archive: zipfile.ZipFile, allow_pickle: bool | None) -> list[Any]:
     data = _member(archive, "datapoints", False).data
-    ends = _member(archive, "ends", False).tolist()
+    numbers = _member(archive, "ends", False)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        raise ValueError(f"the array 'ends' is of dtype {numbers.dtype} and shape {numbers.shape}")
+    ends = numbers.tolist()
     if ends and (sorted(ends) != ends or ends[0] < 0 or ends[-1] != len(data)):
         raise ValueError("the array 'ends' does not fit the array 'datapoints'")
     begins = [0, *ends[:-1]] if ends else []
@@ -140,7 +147,11 @@ def _member(archive: zipfile.ZipFile, name: str, allow_pickle: bool | None) -> n
         read_header = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
-        _, _, dtype = read_header(f)
+        shape, _, dtype = read_header(f)
+        info = archive.getinfo(name + ".npy")
+        size = prod(shape) * dtype.itemsize
+        if not dtype.hasobject and size > min(info.file_size, _MOST_RATIO * (info.compress_size + 1)):
+            raise ValueError(f"the array {name!r} has the shape {shape}, but fewer bytes")
         if dtype.hasobject:
             array = loads_pickle(f.read(), allow_pickle)
             if not isinstance(array, np.ndarray):

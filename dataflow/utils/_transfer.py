@@ -36,7 +36,7 @@ def transfer(url: str, part: str, name: str, expect_size: int | None = None) -> 
     """
     for attempt in range(_ATTEMPTS):
         try:
-            _transfer_once(url, part, name)
+            _transfer_once(url, part, name, expect_size)
             break
         except (ConnectionError, TimeoutError, http.client.HTTPException) as e:
             if attempt + 1 == _ATTEMPTS:
@@ -51,7 +51,7 @@ def transfer(url: str, part: str, name: str, expect_size: int | None = None) -> 
         )
 
 
-def _transfer_once(url: str, part: str, name: str) -> None:
+def _transfer_once(url: str, part: str, name: str, expect_size: int | None) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "dataflow"})
     have = os.path.getsize(part) if os.path.exists(part) else 0
     if have:
@@ -73,6 +73,8 @@ def _transfer_once(url: str, part: str, name: str) -> None:
             os.remove(part)
             raise ConnectionResetError("the server resumed at another place; start over")
         length = response.headers.get("Content-Length")
+        if length is not None and not (length.isascii() and length.isdigit()):
+            raise OSError(f"{url}: the server says {length[:80]!a} for a length")
         total = None if length is None else have + int(length)
         try:
             with open(part, "ab" if have else "wb") as out, _bar(name, total, have) as bar:
@@ -80,6 +82,8 @@ def _transfer_once(url: str, part: str, name: str) -> None:
                     out.write(chunk)
                     have += len(chunk)
                     bar.update(len(chunk))
+                    if expect_size is not None and have > expect_size:
+                        return  # the caller finds the size wrong
         finally:
             _set_date(part, response.headers.get("Last-Modified"))
     if total is not None and have < total:

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ._opcodes import check_opcodes
+
 __all__ = ["ALLOW_PICKLE_VARIABLE", "UnsafePickleError", "loads_pickle", "pickle_allowed"]
 
 ALLOW_PICKLE_VARIABLE = "DATAFLOW_ALLOW_PICKLE"
@@ -72,9 +74,10 @@ def loads_pickle(data: bytes | bytearray | memoryview, allow_pickle: bool | None
 
 
 def _load(data: bytes | bytearray | memoryview, encoding: str) -> Any:
-    reader = _Reader(io.BytesIO(data), encoding=encoding)
     python2 = encoding == "bytes"
     try:
+        check_opcodes(data)
+        reader = _Reader(io.BytesIO(data), encoding=encoding)
         value = reader.load()
         return _Finish(python2)(value) if python2 or reader.used_names else value
     except (UnsafePickleError, UnicodeDecodeError):
@@ -136,7 +139,7 @@ class _Dtype:
             code = "V0"
         match = self._CODE.fullmatch(_text(code))
         if match is None:
-            raise ValueError(f"unknown dtype {code!r}")
+            raise ValueError(f"unknown dtype {_text(code)[:80]!r}")
         kind, size = match.groups()
         # the size of an object pointer depends on the machine; 'a' is the old name of 'S'
         self._code = "O" if kind == "O" else {"a": "S"}.get(kind, kind) + size
@@ -144,7 +147,7 @@ class _Dtype:
 
     def __setstate__(self, state: Any) -> None:
         if type(state) is not tuple or len(state) not in (8, 9) or state[0] not in (3, 4):
-            raise ValueError(f"unknown state of a dtype: {state!r:.80}")
+            raise ValueError(f"unknown state of a dtype, a {type(state).__name__}")
         self._state = state
 
     def real(self) -> np.dtype[Any]:
@@ -187,7 +190,7 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         if self._state is not None or type(state) is not tuple or len(state) != 5:
-            raise ValueError(f"unknown state of an array: {state!r:.80}")
+            raise ValueError(f"unknown state of an array, a {type(state).__name__}")
         self._state = state
 
     def real(self, finish: Callable[[Any], Any]) -> np.ndarray[Any, Any]:
@@ -244,7 +247,7 @@ def _dtype(value: Any) -> np.dtype[Any]:
 
 def _shape(value: Any) -> tuple[int, ...]:
     if not isinstance(value, tuple) or any(type(n) is not int or n < 0 for n in value):
-        raise ValueError(f"expected a shape, got {value!r:.80}")
+        raise ValueError(f"expected a shape, got a {type(value).__name__} of other things")
     return value
 
 
@@ -290,6 +293,8 @@ def _plain(cls: Callable[[Any], Any]) -> Callable[..., Any]:
 
 
 def _deque(items: Any = (), maxlen: Any = None) -> deque[Any]:
+    if type(items) not in (list, tuple) or type(maxlen) not in (int, type(None)):
+        raise ValueError("expected a list of items and a length")  # a range may have any number of them
     return deque(items, maxlen)
 
 
@@ -342,6 +347,8 @@ class _Finish:
             return value.real()
         if kind is _Known:
             raise _refuse(value.name)
+        if kind is slice:
+            return slice(self(value.start), self(value.stop), self(value.step))
         if kind not in (list, tuple, dict, OrderedDict, set, frozenset, deque):
             return value
         known = self._done.get(id(value))
@@ -357,6 +364,8 @@ class _Finish:
 
     def _fill(self, value: Any) -> None:
         """Finish the items of a mutable container in place."""
+        if getattr(value, "__dict__", None):
+            raise _refuse(f"an {type(value).__name__} with attributes")
         if isinstance(value, dict):
             items = [(self(key), self(item)) for key, item in value.items()]
             value.clear()
