@@ -30,9 +30,21 @@ def decode_datum(key: bytes, value: bytes) -> list[Any] | None:
         return None
 
 
+def _check_png(data: bytes) -> None:
+    """Refuse a PNG that is cut short: OpenCV fills as much memory as a chunk claims to have."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return
+    at = 8
+    while at < len(data):
+        at += int.from_bytes(data[at : at + 4], "big") + 12  # the length, the kind, the checksum
+    if at > len(data):
+        raise ValueError("its compressed image is cut short")
+
+
 def _image(datum: Datum) -> np.ndarray[Any, Any]:
     if datum.encoded:
         cv2 = require("cv2", None)
+        _check_png(datum.data)
         decoded: np.ndarray[Any, Any] | None = cv2.imdecode(
             np.frombuffer(datum.data, np.uint8), cv2.IMREAD_UNCHANGED
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
+import urllib.parse
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -14,6 +17,9 @@ from .atomic import new_directory
 from .reading import order_of_pass
 
 __all__ = ["DiskCacheData", "write_index"]
+
+_COUNTERS = ("count", "size", "hits", "misses")  # kept among the settings
+_FILE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]+\.val")
 
 
 @contextmanager
@@ -41,6 +47,36 @@ def _opened(path: str) -> Iterator[Any]:
         yield diskcache.Index.fromcache(cache)
 
 
+def _check(path: str) -> None:
+    """Refuse a database that would steer the reader: by settings, triggers, or names of files elsewhere."""
+    known = {*require("diskcache", "diskcache").DEFAULT_SETTINGS, *_COUNTERS}
+    uri = "file:" + urllib.parse.quote(os.path.join(os.path.abspath(path), "cache.db")) + "?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            settings = dict(database.execute("select key, value from Settings"))
+            [(count,)] = database.execute("select count(*) from Cache")
+            files = [
+                name for (name,) in database.execute("select filename from Cache where filename not null")
+            ]
+            steering = database.execute(
+                "select name from sqlite_master where type = 'view' or (type = 'trigger' and name not in "
+                "('Settings_count_insert', 'Settings_count_delete', 'Settings_size_insert', "
+                "'Settings_size_update', 'Settings_size_delete'))"
+            ).fetchall()
+    except (sqlite3.Error, ValueError, TypeError) as e:
+        raise ValueError(f"{path}: its database can't be read: {e}") from e
+    if steering or not known.issuperset(settings):
+        strange = [name for (name,) in steering] + sorted(str(key) for key in settings.keys() - known)
+        raise ValueError(f"{path}: its database has {strange[:5]}, which diskcache does not make")
+    if settings.get("count") != count:
+        raise ValueError(f"{path} is damaged: it counts {settings.get('count')!r} records and has {count}")
+    for name in files:
+        if type(name) is not str or not _FILE.fullmatch(name):
+            raise ValueError(f"{path}: a value is in the file {name!r:.80}, where diskcache puts none")
+        if os.path.realpath(os.path.join(path, name)) != os.path.join(os.path.realpath(path), name):
+            raise ValueError(f"{path}: a value is behind a link, {name!r}")
+
+
 def write_index(path: str, values: Iterable[bytes], write_frequency: int) -> None:
     """Store values under the keys 0, 1 ...
 
@@ -64,6 +100,7 @@ class DiskCacheData(RNGDataFlow[bytes]):
     Raises:
         ImportError: diskcache is missing.
         FileNotFoundError: there is no such directory.
+        ValueError: its database is damaged, or is not as diskcache makes it.
     """
 
     def __init__(self, path: str, shuffle: bool = True) -> None:
@@ -71,6 +108,7 @@ class DiskCacheData(RNGDataFlow[bytes]):
         self.shuffle = shuffle
         if not os.path.isfile(os.path.join(self.path, "cache.db")):
             raise FileNotFoundError(f"{self.path} is not a directory of diskcache")
+        _check(self.path)
         with _opened(self.path) as index:
             self._size = len(index)
 
@@ -82,4 +120,10 @@ class DiskCacheData(RNGDataFlow[bytes]):
         """Yield the values."""
         with _opened(self.path) as index:  # here: a connection of SQLite can't cross a fork
             for k in order_of_pass(self._size, self.rng if self.shuffle else None):
-                yield index[k]
+                try:
+                    value = index[k]
+                except KeyError as e:
+                    raise ValueError(f"{self.path} is damaged: the record {k} is missing") from e
+                if type(value) is not bytes:
+                    raise ValueError(f"{self.path}: the record {k} is no bytes, but a {type(value).__name__}")
+                yield value
