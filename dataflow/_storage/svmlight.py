@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ class SVMLightData(RNGDataFlow[list[Any]]):
             raise FileNotFoundError(f"there is no SVMlight file {self.filename}")
         try:
             self.X, self.y = datasets.load_svmlight_file(self.filename)
-        except ValueError as e:
+        except (ValueError, OverflowError, EOFError, zlib.error) as e:
             raise ValueError(f"{self.filename} is not an SVMlight file: {e}") from e
 
     def __len__(self) -> int:

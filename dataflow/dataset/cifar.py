@@ -143,6 +143,11 @@ class CifarBase(RNGDataFlow[list[Any]]):
         for file in self._layout.files[name]:
             rows, some = self._read(file, "data", self._layout.label_key)
             rows = np.asarray(rows)
+            if not isinstance(some, list | tuple | np.ndarray):
+                raise ValueError(
+                    f"{os.path.join(self._folder, file)!r} is damaged: its labels are of type "
+                    f"{type(some).__name__}, expected a list"
+                )
             if rows.dtype != np.uint8 or rows.shape != (len(some), 3072):
                 raise ValueError(
                     f"{os.path.join(self._folder, file)!r} has data of {rows.dtype} {rows.shape}; "
@@ -158,7 +163,13 @@ class CifarBase(RNGDataFlow[list[Any]]):
         if not os.path.isfile(path):
             raise ValueError(f"no file {path!r}; delete {self._folder!r} to fetch it all again")
         with open(path, "rb") as f:
-            content = loads_pickle(f.read(), allow_pickle=False)
+            data = f.read()
+        try:
+            content = loads_pickle(data, allow_pickle=False)
+        except ValueError as e:
+            raise ValueError(
+                f"{path!r} is damaged: {e}; delete {self._folder!r} to fetch it all again"
+            ) from e
         if isinstance(content, dict):  # whoever pickled it again may have had bytes as keys
             content = {key.decode() if isinstance(key, bytes) else key: v for key, v in content.items()}
         missing = [key for key in keys if not isinstance(content, dict) or key not in content]

@@ -94,9 +94,14 @@ class ILSVRCMeta:
             BGR float32 (256, 256, 3), from 0 to 255, or of the given size.
         """
         blob = get_caffe_pb().BlobProto()
-        with open(os.path.join(self.dir, "imagenet_mean.binaryproto"), "rb") as f:
-            blob.ParseFromString(f.read())
-        planes = np.array(blob.data, dtype=np.float32).reshape(3, 256, 256)
+        path = os.path.join(self.dir, "imagenet_mean.binaryproto")
+        with open(path, "rb") as f:
+            data = f.read()
+        try:
+            blob.ParseFromString(data)
+            planes = np.array(blob.data, dtype=np.float32).reshape(3, 256, 256)
+        except Exception as e:  # protobuf has errors of its own
+            raise ValueError(f"{path!r} is damaged: {e}; delete it to fetch it again") from e
         mean: NDArray[np.float32] = np.ascontiguousarray(planes.transpose(1, 2, 0))
         if size is not None:
             mean = require("cv2", None).resize(mean, (size[1], size[0]))

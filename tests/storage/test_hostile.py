@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sqlite3
 import struct
+import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,8 @@ import numpy as np
 import pytest
 from h5py import h5d, h5s, h5t
 
-from dataflow import HDF5Data, HDF5Serializer, LMDBSerializer
+from dataflow import HDF5Data, HDF5Serializer, LMDBSerializer, NumpySerializer
+from dataflow.serialize import DiskCacheSerializer
 from dataflow.utils.serialize import dumps, loads
 
 DEEP = 250
@@ -141,3 +147,37 @@ def test_an_older_state_of_lmdb_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(ValueError, match="older state"):
         LMDBSerializer.load(str(path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update Cache set mode=2, value=null, filename='../outside' where rowid=1",
+        "update Cache set mode=2, value=null, filename='/etc/hostname' where rowid=1",
+        "update Cache set value='text' where rowid=1",
+        "insert into Settings values ('_disk', 'x')",
+        "update Settings set value=1 where key='count'",
+        "create trigger more after update on Settings begin delete from Cache; end",
+        "drop table Settings",
+    ],
+)
+def test_a_disk_cache_does_not_steer_the_reader(change: str, tmp_path: Path) -> None:
+    pytest.importorskip("diskcache")
+    path = str(tmp_path / "cache")
+    DiskCacheSerializer.save([[0], [1], [2]], path)
+    with closing(sqlite3.connect(os.path.join(path, "cache.db"))) as database:
+        database.execute(change)
+        database.commit()
+    with pytest.raises(ValueError, match=re.escape(path)):
+        list(DiskCacheSerializer.load(path, shuffle=False))
+
+
+def test_an_array_of_an_npz_file_is_no_larger_than_its_bytes(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.npz")
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": (10**13,)})
+    header = b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("datapoints.npy", header)
+        archive.writestr("ends.npy", header)
+    with pytest.raises(ValueError, match=r"a\.npz"):
+        NumpySerializer.load(path)
