@@ -16,8 +16,7 @@ import mmap
 import os
 from typing import Any
 
-from .descriptors import mapping_of
-from .launch import inherited_fd
+from .descriptors import inherited_fd, mapping_of
 from .shared_memory import anonymous_file
 
 BEGUN, SINCE, IDLE, TAKEN_FROM, TAKEN_TO = range(5)

@@ -25,8 +25,6 @@ from .._core.global_streams import Seeds
 from .._core.random_state import enter_worker, process_state, seeds_of_worker
 from . import inherited
 from .child import STATUS_UNKNOWN, ChildProcess, flush_streams
-from .descriptors import inherited_fd as inherited_fd
-from .descriptors import pidfd_of as pidfd_of
 from .descriptors import streams_taken
 from .life_line import Parent, die_with
 from .sent_code import SentCode

@@ -17,7 +17,8 @@ import numpy as np
 
 from .codec import OUT_OF_BAND, decode
 from .framing import HEAD, RELEASE, Frame, note
-from .shared_memory import Arena, Leases
+from .leases import Leases
+from .shared_memory import Arena
 
 _PLACE = struct.Struct("<qq")
 _OFFSET = struct.Struct("<q")

@@ -22,11 +22,12 @@ from .connection import Connection
 from .failure import Failure, rebuild
 from .framing import BUNDLE, CREDIT, ERROR, KIND, SKIPPED, Frame, note
 from .launch import choose_context, close_at_exit, closed, describe_end, start_process, usable_cores
+from .leases import Leases
 from .packing import Packer, Unpacker
 from .pipes import connected_ends, wait_for
 from .pool import CLOSE_TIMEOUT, NO_VALUE, Job, Result, WorkerPool
 from .process_worker import ProcessWorker
-from .shared_memory import Leases, new_memory
+from .shared_memory import new_memory
 from .task_sharing import STUCK, TaskSharing
 from .waker import Waker
 from .worker_side import Setup, work
@@ -367,7 +368,7 @@ class ProcessPool(WorkerPool):
         """In a process that was forked while the pool existed: give up what was inherited of it."""
         if self._starting is not None:
             self._starting.ends.close()  # but not its memory: this may be the worker that is being started
-        self._give_up()
+        self._give_up(forked=True)
 
     def close(self) -> None:
         """End the workers and give up everything. Can be called again, and from any thread."""
@@ -375,7 +376,7 @@ class ProcessPool(WorkerPool):
             return
         closed(self)
         if self._owner != os.getpid():
-            self._give_up()
+            self._give_up(forked=True)
             return
         self._streams.close()
         for worker in self.workers:
@@ -389,12 +390,12 @@ class ProcessPool(WorkerPool):
         if unused:
             self._using.release()
 
-    def _give_up(self) -> None:
+    def _give_up(self, forked: bool = False) -> None:
         for worker in self.workers:
             worker.connection.unpacker.close(alone=not self.many_takers)
             worker.close()
         if self._tasks is not None and self._starting is None:
             self._tasks.close()
-        self._waker.close()
+        self._waker.close(forked)
         self._inbox.clear()
         self._opened = None

@@ -12,8 +12,8 @@ from typing import Any
 from .board import BEGUN, IDLE, NEVER, SINCE, TAKEN_FROM, TAKEN_TO
 from .bundle import dumps
 from .connection import Connection
+from .descriptors import pidfd_of
 from .framing import BUNDLE, DATA, note
-from .launch import pidfd_of
 from .packing import Packed
 from .pipes import readable
 from .pool import CLOSE_TIMEOUT, Worker

@@ -24,7 +24,6 @@ import numpy as np
 
 from ..utils.argtools import log_once
 from .descriptors import clear_of_streams, inherited_fd, mapping_of, streams_taken
-from .leases import Leases as Leases
 
 PAGE = mmap.PAGESIZE
 _LARGEST = 1 << 36 if sys.maxsize > 2**32 else 1 << 28  # addresses, not memory: pages exist once touched

@@ -16,13 +16,14 @@ from typing import Any
 
 from .._core.errors import WorkerError
 from .connection import Connection
-from .descriptors import clear_of_streams, mapping_of
+from .descriptors import clear_of_streams, inherited_fd, mapping_of
 from .framing import FrameWriter
-from .launch import choose_context, inherited_fd
+from .launch import choose_context
+from .leases import Leases
 from .pool import Job, WorkerPool
 from .process_pool import ProcessPool
 from .process_worker import ProcessWorker
-from .shared_memory import Leases, anonymous_file, has_memfd
+from .shared_memory import anonymous_file, has_memfd
 
 
 class RecordLock:

@@ -47,8 +47,14 @@ class Waker:
             self._reading.read(4096)
         return asked
 
-    def close(self) -> None:
-        """Close the descriptors. Can be called again."""
+    def close(self, forked: bool = False) -> None:
+        """Close the descriptors. Can be called again.
+
+        Args:
+            forked: in a forked process, where a thread that is not there may hold the lock.
+        """
+        if forked:
+            self._in_use = threading.RLock()
         with self._in_use:
             self._reading.close()
             self._writing.close()

@@ -14,11 +14,12 @@ from .bundle import loads
 from .connection import Connection
 from .failure import describe_failure
 from .framing import BUNDLE, END, ERROR, SKIPPED, Frame, note
+from .leases import Leases
 from .packing import Packer, Unpacker
 from .pipes import Ends, wait_for
 from .pool import NO_VALUE, Job, Task
 from .send_buffer import TOGETHER, ConsumerGoneError, SendBuffer
-from .shared_memory import Arena, Leases, Memory
+from .shared_memory import Arena, Memory
 
 
 class Setup(NamedTuple):

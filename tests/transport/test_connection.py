@@ -14,9 +14,10 @@ import pytest
 from dataflow._transport.codec import encode
 from dataflow._transport.connection import Connection
 from dataflow._transport.framing import DATA, KIND, NUMBERS, SEVERAL, note
+from dataflow._transport.leases import Leases
 from dataflow._transport.packing import Packer, Unpacker
 from dataflow._transport.pipes import connected_ends
-from dataflow._transport.shared_memory import Arena, Leases, Memory
+from dataflow._transport.shared_memory import Arena, Memory
 from tests.helpers.parallel import same, within
 
 SIZE = 50_000

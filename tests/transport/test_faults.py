@@ -119,7 +119,13 @@ def test_a_thread_that_fails(where: str, fault: str) -> None:
             for _ in df:
                 pass
         e: Any = caught.value
-        assert type(e).__name__ in ("KeyError", "MemoryError", "UnfriendlyError", "LockedError", "WorkerError")
+        assert type(e).__name__ in (
+            "KeyError",
+            "MemoryError",
+            "UnfriendlyError",
+            "LockedError",
+            "WorkerError",
+        )
         assert text.split(": ")[-1] in str(e)
         assert "thread" in str(e.__cause__) and what.__name__ in str(e.__cause__)
         with within(), pytest.raises(RuntimeError, match="stopped after an error"):

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from dataflow._core.random_state import PoolStreams
-from dataflow._transport import launch
+from dataflow._transport import descriptors, launch
 from dataflow._transport.child import STATUS_UNKNOWN
 from dataflow._transport.descriptors import clear_of_streams, new_pipe, streams_taken
 from dataflow._transport.pipes import connected_ends
@@ -50,7 +50,7 @@ class Fd:
         return self.fd
 
     def __reduce__(self) -> Any:
-        return _detached, (launch.inherited_fd(self.fd),)
+        return _detached, (descriptors.inherited_fd(self.fd),)
 
 
 def _detached(fd: Any) -> Fd:

@@ -10,8 +10,9 @@ import pytest
 
 from dataflow._transport.codec import encode
 from dataflow._transport.framing import DATA, HEAD, KIND, Frame
+from dataflow._transport.leases import Leases
 from dataflow._transport.packing import Packed, Packer, Unpacker
-from dataflow._transport.shared_memory import Arena, Leases, Memory
+from dataflow._transport.shared_memory import Arena, Memory
 from tests.helpers.parallel import same
 
 DPS: list[Any] = [

@@ -17,7 +17,8 @@ import pytest
 
 from dataflow._parallel.engines import open_pool
 from dataflow._transport import launch, shared_pool
-from dataflow._transport.launch import choose_context, pidfd_of
+from dataflow._transport.descriptors import pidfd_of
+from dataflow._transport.launch import choose_context
 from dataflow._transport.pool import NO_VALUE
 from dataflow._transport.shared_pool import RecordLock
 from dataflow.base import DataFlowTerminated, WorkerError

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow._transport.codec import decode, encode
-from dataflow._transport.shared_memory import PAGE, Arena, Leases, Memory
+from dataflow._transport.leases import Leases
+from dataflow._transport.shared_memory import PAGE, Arena, Memory
 from tests.helpers.parallel import nothing_left, wait_until, within
 
 
