@@ -116,12 +116,11 @@ class UpstreamProperty:
 
 
 def _usual_upstream(ds: DataFlow[Any]) -> tuple[Any, ...]:
-    own = vars(ds)
-    if isinstance(ds, ProxyDataFlow):  # ds may be a property
-        return (ds.ds,) if hasattr(ds, "ds") else ()
-    if isinstance(own.get("df_lists"), list | tuple):
-        return tuple(own["df_lists"])
-    return (own["ds"],) if "ds" in own else ()
+    # not by vars(): an object whose __dict__ was asked for has slower attributes from then on
+    flows = None if isinstance(ds, ProxyDataFlow) else getattr(ds, "df_lists", None)
+    if isinstance(flows, list | tuple):
+        return tuple(flows)
+    return (ds.ds,) if hasattr(ds, "ds") and _may_be_read(ds.ds) else ()
 
 
 class DataFlow(ABC, Generic[T_co]):

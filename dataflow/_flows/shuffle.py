@@ -44,7 +44,7 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
     """
 
     _state = ("_source", "_copies", "_count", "_queue")
-    _queue: _Queue | SharedQueue | None = None
+    _queue: _Queue | SharedQueue  # no value in the class: with one, each access would take Python's slow way
     q = SharedQueueAttribute("_queue")
 
     @renamed_arguments(cache_size="buffer_size", nr_reuse="num_reuse")
@@ -74,16 +74,16 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
         self._queue = _Queue(self.buffer_size)
 
     def _share_queue(self, items: Iterable[Any] | None) -> SharedQueue:
-        if not isinstance(self._queue, SharedQueue) or items is not None:
-            known = () if self._queue is None else self._queue
-            self._queue = SharedQueue(known if items is None else items, self.buffer_size, _NOTHING)
-        return self._queue
+        queue = getattr(self, "_queue", ())
+        if not isinstance(queue, SharedQueue) or items is not None:
+            self._queue = queue = SharedQueue(queue if items is None else items, self.buffer_size, _NOTHING)
+        return queue
 
     def _iterate(self) -> Iterator[Any]:
         # every step is stored in self before the next yield, so a pass can stop anywhere and lose nothing
         while True:
             for dp in self._copies:
-                first = self._queue.push(dp)  # type: ignore[union-attr]
+                first = self._queue.push(dp)
                 if first is not _NOTHING:
                     yield first
             dp = next(self._source, _NOTHING)
@@ -92,7 +92,7 @@ class LocallyShuffleData(StatefulProxy, RNGDataFlow[Any]):
                 continue
             self._count = (self._count + 1) % self.shuffle_interval
             if not self._count:
-                self._queue.shuffle(self.rng)  # type: ignore[union-attr]
+                self._queue.shuffle(self.rng)
             self._copies = repeat(dp, self.num_reuse)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -58,7 +59,8 @@ class Pass:
         """Passes over the source that are complete."""
         self._cancelled = False
         self._signal: SimpleQueue[None] = SimpleQueue()
-        self._datapoints = self._read_source()
+        self._passes = self._open_passes()
+        self._datapoints = chain.from_iterable(self._passes)
 
     @property
     def read(self) -> int:
@@ -76,23 +78,24 @@ class Pass:
         """Break it off as soon as the source returns."""
         self._cancelled = True
         if not self._in_thread:
-            self._datapoints.close()
+            self._passes.close()
         self._room = 0  # makes the reader look
         self._signal.put(None)
 
     def run(self) -> None:
         """Read the source to its end: in a thread, where ``step`` is not called."""
-        error = None
-        datapoints = self._datapoints
+        error, items, prepare = None, self.items, self._prepare
         try:
             if self._wait_for_room():
-                for item in datapoints:
-                    self.items.append(self._prepare(item))
-                    if len(self.items) == 1:  # else somebody is about to take all
-                        self._wake()
-                    if self._read - self.taken >= self._room and not self._wait_for_room():
-                        break
-            datapoints.close()
+                for datapoints in self._passes:
+                    for item in datapoints:
+                        self._read += 1
+                        items.append(prepare(item))
+                        if len(items) == 1:  # else somebody is about to take all
+                            self._wake()
+                        if self._read - self.taken >= self._room and not self._wait_for_room():
+                            break
+            self._passes.close()
         except BaseException as e:
             error = e
         self.items.append(PassEnded(error))
@@ -107,17 +110,20 @@ class Pass:
         except BaseException as e:
             self.items.append(PassEnded(e))
             return
-        self.items.append(PassEnded(None) if item is _END else self._prepare(item))
+        if item is _END:
+            self.items.append(PassEnded(None))
+        else:
+            self._read += 1
+            self.items.append(self._prepare(item))
 
-    def _read_source(self) -> Generator[Any, None, None]:
+    def _open_passes(self) -> Generator[Iterator[Any], None, None]:
+        """Yield an iterator for each pass, and close it before the next."""
         empty = 0
         while empty < MAX_EMPTY and not self._cancelled:
             before = self._read
             iterator = iter(self._source)
             try:
-                for item in iterator:
-                    self._read += 1
-                    yield item
+                yield iterator
             finally:
                 if isinstance(iterator, Iterator) and hasattr(iterator, "close"):
                     iterator.close()

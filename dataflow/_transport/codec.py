@@ -67,10 +67,10 @@ def encode(obj: Any) -> tuple[bytes, Sequence[memoryview]]:
 def with_own_arrays(value: Any) -> Any:
     """Return a datapoint with copies of its arrays, also of those in lists, tuples and dicts."""
     kind = type(value)
+    if kind is list or kind is tuple:  # the most common first
+        return value if _PLAIN.issuperset(map(type, value)) else kind(map(with_own_arrays, value))
     if kind is np.ndarray:
         return value.copy()
-    if kind is list or kind is tuple:
-        return value if _PLAIN.issuperset(map(type, value)) else kind(map(with_own_arrays, value))
     if kind is dict:
         return {key: with_own_arrays(part) for key, part in value.items()}
     return value

@@ -11,7 +11,7 @@ import pickle
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,19 +30,20 @@ MAX_RELEASES = 500
 """Slots that one frame gives back: what a pipe takes at once or not at all, with several who write to it."""
 
 
-class Packed(NamedTuple):
+class Packed:
     """An object that is ready to be sent: any number of times, under any number."""
 
-    flags: int
-    n_buffers: int
-    pieces: tuple[bytes | memoryview, ...]
+    __slots__ = ("_flags", "_length", "n_buffers", "pieces")
+
+    def __init__(self, flags: int, n_buffers: int, length: int, *pieces: bytes | memoryview) -> None:
+        if length >= 1 << 32:
+            raise ValueError(f"a datapoint of {length} bytes is too large to be sent: 4 GB is the limit")
+        self._flags, self._length = flags, length
+        self.n_buffers, self.pieces = n_buffers, pieces
 
     def frame(self, kind: int, number: int) -> list[bytes | memoryview]:
         """Return the pieces of a frame."""
-        length = sum(piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in self.pieces)
-        if length >= 1 << 32:
-            raise ValueError(f"a datapoint of {length} bytes is too large to be sent: 4 GB is the limit")
-        return [HEAD.pack(length, self.n_buffers, kind | self.flags, number), *self.pieces]
+        return [HEAD.pack(self._length, self.n_buffers, kind | self._flags, number), *self.pieces]
 
 
 class Packer:
@@ -75,16 +76,18 @@ class Packer:
             buffers = [*buffers, memoryview(stream)]
             stream, flags = b"", _STREAM_IN_BUFFER
         if not buffers:
-            return Packed(flags, 0, (stream,))
+            return Packed(flags, 0, len(stream), stream)
         offsets = self._put(buffers)
+        n = len(buffers)
         if offsets is not None:
-            places = b"".join(_PLACE.pack(o, b.nbytes) for o, b in zip(offsets, buffers, strict=True))
-            return Packed(flags, len(buffers), (places, stream))
-        places = b"".join(_PLACE.pack(_INLINE, b.nbytes) for b in buffers)
+            places = b"".join([_PLACE.pack(o, b.nbytes) for o, b in zip(offsets, buffers, strict=True)])
+            return Packed(flags, n, len(places) + len(stream), places, stream)
+        places = b"".join([_PLACE.pack(_INLINE, b.nbytes) for b in buffers])
         padded = [piece for b in buffers for piece in (b, bytes(-b.nbytes % _ALIGN))]
+        length = len(places) + sum([b.nbytes + -b.nbytes % _ALIGN for b in buffers]) + len(stream)
         if keep:
-            return Packed(flags, len(buffers), (b"".join([places, *padded, stream]),))
-        return Packed(flags, len(buffers), (places, *padded, stream))
+            return Packed(flags, n, length, b"".join([places, *padded, stream]))
+        return Packed(flags, n, length, places, *padded, stream)
 
     def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         if self._arena is None:

@@ -96,8 +96,9 @@ class ProcessWorker(Worker):
         return self._count + 1 - self._first_free()
 
     def seconds_on_task(self) -> float:
-        """Return how long ago it began the task that it is on."""
-        return (time.monotonic_ns() - self._row[SINCE]) / 1e9 if self._row is not None else 0.0
+        """Return how long ago it began the task that it is on, 0 if it is on none."""
+        row = self._row
+        return 0.0 if row is None or row[IDLE] else (time.monotonic_ns() - row[SINCE]) / 1e9
 
     def _first_free(self) -> int:
         """Return the count of the first task that it has not begun and that was not taken back."""

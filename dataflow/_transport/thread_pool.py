@@ -38,23 +38,23 @@ class _Results:
 
     def __init__(self) -> None:
         self.items: deque[tuple[Any, ...]] = deque()
-        self._is_awaited = False
+        self.is_awaited = False
         self._signal: SimpleQueue[None] = SimpleQueue()
 
     def put(self, item: tuple[Any, ...]) -> None:
         """Add what a thread has made."""
         self.items.append(item)
-        if self._is_awaited:
+        if self.is_awaited:
             self.signal()
 
     def signal(self) -> None:
         """End the wait, or the next one."""
-        self._is_awaited = False
+        self.is_awaited = False
         self._signal.put(None)
 
     def wait(self) -> None:
         """Wait until there may be items, or somebody has called ``signal``."""
-        self._is_awaited = True
+        self.is_awaited = True
         if not self.items:
             self._signal.get()
 
@@ -72,15 +72,18 @@ class ThreadWorker(Worker):
         super().__init__(name)
         self.closed = False
         self._tasks, self._results, self._room = tasks, results, room
-        self._current: tuple[int, float] | None = None
+        self._task: Task | None = None
+        self._since = 0.0
 
     def current(self) -> tuple[int, float] | None:
         """Return the number of the task that it is on and since when; see ``Worker.current``."""
-        return self._current
+        task = self._task
+        return None if task is None else (task[0], self._since)
 
     def work(self, job: Job, code: Any, random_state: Any, stream: int) -> None:
         """Be the thread: do the job, and let the consumer know what goes wrong."""
-        put = self._results.put
+        results = self._results
+        put, append = results.put, results.items.append
         enter_thread(random_state, stream)
         try:
             if self._tasks is None:
@@ -89,8 +92,10 @@ class ThreadWorker(Worker):
                     put((self, (), dp))
                 return
             for numbers, value in job(self._taken(self._tasks), code, np.empty):
-                if type(numbers) is int:
-                    put((self, (numbers,), value))
+                if type(numbers) is int:  # put(), written out: it is called for each datapoint
+                    append((self, (numbers,), value))
+                    if results.is_awaited:
+                        results.signal()
                 elif numbers:
                     put((self, numbers, value))
         except _PoolClosedError:
@@ -99,15 +104,15 @@ class ThreadWorker(Worker):
             put((self, (), _Failure(e)))
 
     def _taken(self, tasks: SimpleQueue[Task | None]) -> Iterator[Task | None]:
+        get, clock = tasks.get, time.monotonic
         while True:
-            self._current = None
-            task = tasks.get()
+            self._task = task = None  # or it would live until the next one comes
+            task = get()
             if self.closed:
                 raise _PoolClosedError
-            if task is not None:
-                self._current = task[0], time.monotonic()
+            self._since = clock()
+            self._task = task
             yield task
-            task = None  # or it would live until the next one comes
 
     def _wait_for_room(self) -> None:
         if self._room is not None:
@@ -155,9 +160,7 @@ class ThreadPool(WorkerPool):
             self.close()
             raise
 
-    def prepare(self, value: Any) -> Any:
-        """Return a datapoint with arrays of its own: the source may fill the same ones again."""
-        return with_own_arrays(value)
+    prepare = staticmethod(with_own_arrays)  # the source may fill the same arrays again
 
     def submit(self, number: int, items: deque[Any], count: int) -> None:
         """Give the threads ``count`` tasks off ``items``."""
@@ -180,14 +183,19 @@ class ThreadPool(WorkerPool):
             self._waiting = True
             self._results.wait()
             self._waiting = False
-        while items:
-            worker, numbers, value = items.popleft()
-            if type(value) is _Failure:
-                self._raise(worker, value.error)
-            self.pending -= len(numbers)
-            if room is not None:
-                room.release()
-            yield Result(worker, numbers, value)
+        settled = 0
+        try:
+            while items:
+                result = items.popleft()
+                worker, numbers, value = result
+                if type(value) is _Failure:
+                    self._raise(worker, value.error)
+                settled += len(numbers)
+                if room is not None:
+                    room.release()
+                yield result  # type: ignore[misc]  # a plain tuple: a Result takes time to make
+        finally:
+            self.pending -= settled
 
     def wake(self) -> None:
         """Have the thread that waits in ``collect``, or the next that would, return."""

@@ -90,22 +90,6 @@ class WorkerSide:
                 yield number, value
                 del value  # or it would keep the slot until the next task
 
-    def put(self, value: Any, numbers: Any = ()) -> None:
-        """Send a datapoint, as soon as the consumer has room for it.
-
-        Args:
-            value: the datapoint, or ``NO_VALUE``.
-            numbers: of the tasks that it settles: an int, or a tuple.
-        """
-        if self._credits is not None:
-            while not self._credits:
-                self._credits = self._next()[2]
-            self._credits -= 1
-        if value is NO_VALUE:
-            self._buffer.add(None, numbers)
-        else:
-            self._buffer.put(value, numbers)
-
     def fail(self, e: BaseException, name: str) -> None:
         """Send what went wrong."""
         stream = pickle.dumps(tuple(describe_failure(e, name)))
@@ -123,14 +107,20 @@ class WorkerSide:
 
     def run(self, job: Job, code: Any) -> None:
         """Do the job, to its end or until the consumer is gone."""
-        put = self.put
+        put = self._buffer.put
         if self._credits is not None:
+            credits = self._credits
             for dp in job(code):
-                put(dp)
+                while not credits:
+                    credits = self._next()[2]
+                credits -= 1
+                put(dp, ())
             return
         for numbers, value in job(self.tasks(), code, self._connection.packer.empty):
-            if numbers != () or value is not NO_VALUE:
+            if value is not NO_VALUE:
                 put(value, numbers)
+            elif numbers != ():
+                self._buffer.add(None, numbers)
 
     def _wait_for_slot(self) -> bool:
         return self._connection.wait_for_slot()
@@ -145,6 +135,7 @@ class WorkerSide:
                 wait_for([connection.ends.fds[0]], [], 0, spin=True)
             if not connection.reader.read():
                 raise ConsumerGoneError
+        self._row[SINCE] = time.monotonic_ns()  # first, or it would seem to be stuck in its last task
         self._row[IDLE] = 0
         self._buffer.resume()
         return connection.inbox.popleft()
