@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import marshal
 import pickle
 import random
 import sys
@@ -53,15 +54,17 @@ class Seeds(NamedTuple):
         where = (len(path), *path, *starts)
         numpy_state, python_state, torch_state = _states()
 
-        def words(state: Any) -> tuple[int, ...]:
-            return (*(_digest(state) if seed is None else (seed,)), *where)
+        if seed is None:
+            of_numpy, of_python = _digest(numpy_state), _digest(python_state)
+            late = (*of_numpy, *of_python) if torch_state is None else _digest(torch_state)
+        else:
+            of_numpy = of_python = late = (seed,)
 
         plain = None
         if not any(path) and not _plain_given and _seeded_by_program():
             _plain_given = True
             plain = np.random.get_state(legacy=False), python_state, torch_state
-        late = (numpy_state, python_state) if torch_state is None else torch_state
-        return cls(starts, words(numpy_state), words(python_state), words(late), plain)
+        return cls(starts, (*of_numpy, *where), (*of_python, *where), (*late, *where), plain)
 
     def enter(self) -> None:
         """Start the generators of this process anew."""
@@ -118,7 +121,9 @@ def _seed_numpy(seed: np.random.SeedSequence) -> None:
 
 
 def _digest(state: Any) -> tuple[int, ...]:
-    digest = hashlib.blake2b(pickle.dumps(state, 4), digest_size=16).digest()
+    # marshal is faster for the many numbers of Python's generator, and can't do arrays
+    data = marshal.dumps(state, 2) if type(state) is tuple else pickle.dumps(state, 4)
+    digest = hashlib.blake2b(data, digest_size=16).digest()
     return tuple(np.frombuffer(digest, np.uint32).tolist())
 
 

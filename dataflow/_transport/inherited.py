@@ -74,8 +74,26 @@ def _refuse_jax() -> None:
         sys.modules["jax"].clear_caches()  # compiled functions, which ask for no backend
 
 
+_found: tuple[int, set[str]] = (-1, set())  # how many modules were loaded then, and the libraries
+
+
+def find_libraries() -> None:
+    """Do in the parent what takes time: its forked workers need not look again."""
+    _loaded_libraries(_OPENMP)
+
+
 def _loaded_libraries(names: tuple[str, ...]) -> set[str]:
-    """Return the paths of the loaded shared libraries whose file names begin with one of ``names``."""
+    """Return the paths of the loaded shared libraries whose file names begin with one of ``names``.
+
+    They are looked for again when modules have been imported meanwhile.
+    """
+    global _found
+    if _found[0] != len(sys.modules):
+        _found = len(sys.modules), _read_libraries(names)
+    return _found[1]
+
+
+def _read_libraries(names: tuple[str, ...]) -> set[str]:
     try:
         with open("/proc/self/maps", "rb") as file:
             lines = file.read().split(b"\n")

@@ -124,7 +124,9 @@ def start_process(
     sent = SentCode(code)
     try:
         with streams_taken():
-            if method != "fork":
+            if method == "fork":
+                inherited.find_libraries()
+            else:
                 sent.pack(what)
                 _start_helpers(method)
             process = ChildProcess(
