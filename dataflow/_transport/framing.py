@@ -60,7 +60,8 @@ class FrameWriter:
         """
         if self._unfinished is not None:
             self._finish()
-        pieces, counts = _joined(pieces), list[int]()
+        pieces = _joined(pieces)
+        counts: list[int] = []
         self._unfinished = pieces, counts
         if len(pieces) == 1:
             # A call and the storing of its result are one step for signal handlers only in C, as here.

@@ -46,7 +46,7 @@ class Leases:
     @property
     def has_ended(self) -> bool:
         """Whether there are slots to be returned."""
-        if self._shared and not self._ended and time.monotonic() - self._looked > self._LOOK_EVERY:
+        if not self._ended and self._shared and time.monotonic() - self._looked > self._LOOK_EVERY:
             self._take_from_the_gone()
         return bool(self._ended)
 
@@ -68,7 +68,7 @@ class Leases:
             lease = self._ended.popleft()
             offset = lease.of[0]
             del self._live[offset]
-            if all(child.is_gone for child in lease.shared_with):
+            if not lease.shared_with or all(child.is_gone for child in lease.shared_with):
                 offsets.append(offset)
             else:
                 offsets.append(~offset)

@@ -11,7 +11,7 @@ import pickle
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,20 +30,26 @@ MAX_RELEASES = 500
 """Slots that one frame gives back: what a pipe takes at once or not at all, with several who write to it."""
 
 
-class Packed:
+class Packed(NamedTuple):
     """An object that is ready to be sent: any number of times, under any number."""
 
-    __slots__ = ("_flags", "_length", "n_buffers", "pieces")
-
-    def __init__(self, flags: int, n_buffers: int, length: int, *pieces: bytes | memoryview) -> None:
-        if length >= 1 << 32:
-            raise ValueError(f"a datapoint of {length} bytes is too large to be sent: 4 GB is the limit")
-        self._flags, self._length = flags, length
-        self.n_buffers, self.pieces = n_buffers, pieces
+    flags: int
+    n_buffers: int
+    length: int
+    pieces: list[bytes | memoryview]
 
     def frame(self, kind: int, number: int) -> list[bytes | memoryview]:
         """Return the pieces of a frame."""
-        return [HEAD.pack(self._length, self.n_buffers, kind | self._flags, number), *self.pieces]
+        return _frame(kind, number, self)
+
+
+def _frame(
+    kind: int, number: int, packed: tuple[int, int, int, list[bytes | memoryview]]
+) -> list[bytes | memoryview]:
+    flags, n_buffers, length, pieces = packed
+    if length >= 1 << 32:
+        raise ValueError(f"a datapoint of {length} bytes is too large to be sent: 4 GB is the limit")
+    return [HEAD.pack(length, n_buffers, kind | flags, number), *pieces]
 
 
 class Packer:
@@ -63,31 +69,34 @@ class Packer:
         """Whether there are slots to come back."""
         return self._arena is not None and self._arena.some_out
 
-    def pack(self, stream: bytes, buffers: Sequence[memoryview], keep: bool = False) -> Packed:
-        """Return what ``encode`` returned, packed.
+    def pack(self, stream: bytes, buffers: Sequence[memoryview]) -> Packed:
+        """Return what ``encode`` returned, packed. The buffers may change after that."""
+        return Packed._make(self._packed(stream, buffers, True))
 
-        Args:
-            stream: the pickle.
-            buffers: the large buffers.
-            keep: copy what goes inline, as the buffers may change before it is sent.
-        """
+    def frame(
+        self, kind: int, number: int, stream: bytes, buffers: Sequence[memoryview]
+    ) -> list[bytes | memoryview]:
+        """Return the pieces of a frame with what ``encode`` returned; it is to be sent at once."""
+        return _frame(kind, number, self._packed(stream, buffers, False))
+
+    def _packed(
+        self, stream: bytes, buffers: Sequence[memoryview], keep: bool
+    ) -> tuple[int, int, int, list[bytes | memoryview]]:
         flags = 0
         if len(stream) >= OUT_OF_BAND:
             buffers = [*buffers, memoryview(stream)]
             stream, flags = b"", _STREAM_IN_BUFFER
         if not buffers:
-            return Packed(flags, 0, len(stream), stream)
-        offsets = self._put(buffers)
-        n = len(buffers)
+            return flags, 0, len(stream), [stream]
+        n, offsets = len(buffers), self._put(buffers)
         if offsets is not None:
             places = b"".join([_PLACE.pack(o, b.nbytes) for o, b in zip(offsets, buffers, strict=True)])
-            return Packed(flags, n, len(places) + len(stream), places, stream)
+            return flags, n, len(places) + len(stream), [places, stream]
         places = b"".join([_PLACE.pack(_INLINE, b.nbytes) for b in buffers])
         padded = [piece for b in buffers for piece in (b, bytes(-b.nbytes % _ALIGN))]
         length = len(places) + sum([b.nbytes + -b.nbytes % _ALIGN for b in buffers]) + len(stream)
-        if keep:
-            return Packed(flags, n, length, b"".join([places, *padded, stream]))
-        return Packed(flags, n, length, places, *padded, stream)
+        pieces = [places, *padded, stream]
+        return flags, n, length, [b"".join(pieces)] if keep else pieces
 
     def _put(self, buffers: Sequence[memoryview]) -> list[int] | None:
         if self._arena is None:

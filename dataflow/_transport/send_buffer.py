@@ -62,14 +62,14 @@ class SendBuffer:
         if type(item) is not Large:
             self.add(item, numbers)
             return
-        packed = self._connection.packer.pack(*item)
+        frame = self._connection.packer.frame
         if type(numbers) is int:
-            self.send(packed.frame(DATA, numbers))
+            self.send(frame(DATA, numbers, *item))
         elif not numbers:
-            self.send(packed.frame(DATA, -1))
+            self.send(frame(DATA, -1, *item))
         else:  # a head has room for one number
             several = note(NUMBERS, numbers[0], marshal.dumps(numbers))
-            self.send([several, *packed.frame(DATA | SEVERAL, numbers[0])])
+            self.send([several, *frame(DATA | SEVERAL, numbers[0], *item)])
 
     def add(self, item: Any, numbers: Any) -> None:
         """Send what ``compact`` made of a small datapoint, or None for ``NO_VALUE``."""

@@ -93,7 +93,7 @@ class WorkerSide:
     def fail(self, e: BaseException, name: str) -> None:
         """Send what went wrong."""
         stream = pickle.dumps(tuple(describe_failure(e, name)))
-        self._buffer.send(self._connection.packer.pack(stream, ()).frame(ERROR, 0))
+        self._buffer.send(self._connection.packer.frame(ERROR, 0, stream, ()))
 
     def linger(self) -> None:
         """Wait until the consumer ends this process: a socket closed first may lose its last frames."""
