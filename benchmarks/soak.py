@@ -121,7 +121,7 @@ def running(df: Any, kill: bool, rng: random.Random) -> Iterator[Any]:
     """Start it, have a worker killed if that is wanted, and close it: by name, or by forgetting it."""
     df.reset_state()
     timer = None
-    if kill and hasattr(df._pool, "workers"):
+    if kill and not isinstance(df, MultiThreadMapData | MultiThreadRunner):
         pid = rng.choice(df._pool.workers).process.pid
         timer = threading.Timer(rng.random() * 0.05, _kill, (pid,))
         timer.start()

@@ -109,9 +109,9 @@ class MultiProcessRunnerZMQ(_MultiProcessZMQDataFlow):
 class MultiProcessRunner(PoolOwner, ProxyDataFlow[Any]):
     """The same as ``MultiProcessRunnerZMQ``, but started when it is made, and usable in several processes.
 
-    ``MultiProcessRunnerZMQ(MultiProcessRunner(df, num_prefetch, num_proc=a), num_proc=b)`` has a processes
-    that run ``df`` and b that take from them. ``reset_state()`` does nothing. Elsewhere prefer
-    ``MultiProcessRunnerZMQ``, which is faster.
+    With ``MultiProcessRunnerZMQ(MultiProcessRunner(df, num_prefetch, num_proc=a), num_proc=b)``, *a*
+    processes run ``df`` and *b* processes read from them. ``reset_state()`` does nothing, unless the
+    processes were ended. Elsewhere prefer ``MultiProcessRunnerZMQ``, which is faster.
 
     Args:
         ds: the dataflow to run.

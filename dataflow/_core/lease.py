@@ -13,14 +13,14 @@ import numpy as np
 class Lease(weakref.ref):  # type: ignore[type-arg]
     """A weak reference to the first array over some memory; all others hold a memoryview of that array."""
 
-    __slots__ = ("of", "shared_with")
-    of: Any
+    __slots__ = ("lent", "shared_with")
+    lent: Any
     """The memory that is lent."""
     shared_with: tuple[Any, ...]
     """Who has the array too, and may read it even when it is garbage here."""
 
 
-def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lease, memoryview]:
+def lend(array: np.ndarray[Any, Any], lent: Any, ended: deque[Lease]) -> tuple[Lease, memoryview]:
     """Return a lease, and the bytes of ``array``, which nobody else may hold.
 
     When the bytes, and all arrays made from them, are garbage, the lease is appended to ``ended``, if the
@@ -28,7 +28,7 @@ def lend(array: np.ndarray[Any, Any], of: Any, ended: deque[Lease]) -> tuple[Lea
     callback is a C function: in Python code, an exception raised by a signal handler would be lost.
     """
     lease = Lease(array, ended.append)
-    lease.of, lease.shared_with = of, ()
+    lease.lent, lease.shared_with = lent, ()
     # Not the array itself: NumPy sets the base of an array made from it to *its* base, the whole memory.
     return lease, array.data
 
@@ -54,7 +54,7 @@ class Recycler:
         if size < self._SMALL or dtype.hasobject:
             return np.empty(shape, dtype)
         while self._ended:
-            buffer = self._ended.popleft().of
+            buffer = self._ended.popleft().lent
             del self._leases[id(buffer)]
             self._free.append(buffer)
         fitting = [b for b in self._free if len(b) == size]

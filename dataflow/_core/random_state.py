@@ -137,7 +137,7 @@ class PoolStreams:
             number += 1
         self._number = number
 
-    def of(self, index: int) -> int:
+    def stream_of(self, index: int) -> int:
         """Return the 32-bit stream number of worker ``index``; 0 is the stream of the plain dataflow."""
         return (not self._plain) << 31 | (self._number & 0x7FFF) << 16 | index & 0xFFFF
 
@@ -172,7 +172,7 @@ def enter_worker(
 
     Args:
         state: the ``process_state()`` of the parent.
-        stream: ``PoolStreams.of`` its index.
+        stream: ``PoolStreams.stream_of`` its index.
         seeds: the ``seeds_of_worker(stream)`` of the parent; None makes them here.
     """
     global _process

@@ -113,8 +113,8 @@ def start_process(
         what: the stage, for messages.
         started: gets the process, a ``multiprocessing.Process``: no Ctrl-C can come between, and leave a
             worker
-            that nobody knows.
-        stream: number of its random stream, see ``PoolStreams.of``; None for ``index``.
+            that is not recorded.
+        stream: number of its random stream, see ``PoolStreams.stream_of``; None for ``index``.
     """
     method = context.get_start_method()
     stream = index if stream is None else stream

@@ -53,9 +53,9 @@ class Leases:
     def _take_from_the_gone(self) -> None:
         for lease in self._shared:
             if all(child.is_gone for child in lease.shared_with):
-                self._live[lease.of[0]] = lease
+                self._live[lease.lent[0]] = lease
                 self._ended.append(lease)
-        self._shared = [lease for lease in self._shared if lease.of[0] not in self._live]
+        self._shared = [lease for lease in self._shared if lease.lent[0] not in self._live]
         self._looked = time.monotonic()
 
     def returned(self, most: int) -> list[int]:
@@ -66,7 +66,7 @@ class Leases:
         offsets: list[int] = []
         while self._ended and len(offsets) < most:
             lease = self._ended.popleft()
-            offset = lease.of[0]
+            offset = lease.lent[0]
             del self._live[offset]
             if not lease.shared_with or all(child.is_gone for child in lease.shared_with):
                 offsets.append(offset)
@@ -85,12 +85,12 @@ class Leases:
             return
         leases = [*self._live.values(), *self._shared]
         held = [a for a in leases if a() is not None or not all(child.is_gone for child in a.shared_with)]
-        self.memory.keep_only(lease.of for lease in held)
+        self.memory.keep_only(lease.lent for lease in held)
         _to_discard[:] = [ref for ref in _to_discard if ref() is not None]
         for lease in held:
             array = lease()
             if array is not None and not lease.shared_with:
-                discarding = self.memory.discard_with(array, lease.of[0])
+                discarding = self.memory.discard_with(array, lease.lent[0])
                 if discarding is not None:
                     _to_discard.append(discarding)
 

@@ -142,7 +142,7 @@ class ProcessPool(WorkerPool):
                 code,
                 self.name,
                 lambda process: self._add(ProcessWorker(name, process, connection, results, row)),
-                self._streams.of(index),
+                self._streams.stream_of(index),
             )
         except BaseException:
             if connection not in self._by_connection:  # else close() will see to it

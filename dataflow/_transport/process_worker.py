@@ -40,7 +40,7 @@ class ProcessWorker(Worker):
         name: for messages.
         process: its ``multiprocessing.Process``.
         connection: the parent's side.
-        results: the memory in which its datapoints come, to be given up with it.
+        results: the memory in which its datapoints come. It is closed with the worker.
         row: its row of the board, None if there is no board.
     """
 

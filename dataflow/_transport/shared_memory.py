@@ -203,7 +203,7 @@ class Arena:
     def draft(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
         """Return an array in a slot, to be filled and then given to ``put``, or None if there is no room.
 
-        The next ``put`` sends it without a copy. What it does not contain is given up.
+        The next ``put`` sends it without a copy. Drafts that the next ``put`` does not contain are freed.
         """
         size = _pages(math.prod(shape) * dtype.itemsize)
         self._largest = max(self._largest, size)

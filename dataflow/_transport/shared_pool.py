@@ -113,7 +113,7 @@ class SharedPool(ProcessPool):
         self._lock: Any = RecordLock() if has_record_locks else context.Lock()
         self._reader = os.getpid()
         super().__init__(job, code, num, name=name, start_method=start_method, in_flight=in_flight)
-        self._grant_at = 1  # nobody knows how much the others have collected
+        self._grant_at = 1  # how much the others have collected is not known
 
     @property
     def is_running(self) -> bool:

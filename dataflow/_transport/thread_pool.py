@@ -149,7 +149,7 @@ class ThreadPool(WorkerPool):
                 )
                 thread = threading.Thread(
                     target=worker.work,
-                    args=(job, code, process_state(), self._streams.of(index)),
+                    args=(job, code, process_state(), self._streams.stream_of(index)),
                     name=f"{name}-{index}",
                     daemon=True,
                 )

@@ -116,7 +116,7 @@ def test_no_two_workers_share_np_random_or_random(fixed: bool, seeded: bool) -> 
             random.seed(3)
         streams = [PoolStreams(plain=True), PoolStreams(plain=False)]
         # two epochs of a runner and a mapper
-        runs.append([enter_new(s.of(i)) for _ in range(2) for s in streams for i in range(3)])
+        runs.append([enter_new(s.stream_of(i)) for _ in range(2) for s in streams for i in range(3)])
         for column in zip(*runs[-1], strict=True):
             assert len(set(column)) == len(column)
         if seeded and (fixed or len(runs) == 1):
@@ -130,15 +130,15 @@ def test_no_two_workers_share_np_random_or_random(fixed: bool, seeded: bool) -> 
 
 def test_no_two_pools_have_a_stream_in_common_while_both_exist() -> None:
     pools = [PoolStreams(plain=plain) for plain in (True, False, True, False, True)]
-    streams = [pool.of(index) for pool in pools for index in range(4)]
+    streams = [pool.stream_of(index) for pool in pools for index in range(4)]
     assert len(set(streams)) == len(streams) and max(streams) < 2**32
     assert [s for s in streams if s == 0] == [0], "one has the plain stream"
     pools[0].close()
     pools[0].close()
     new = PoolStreams(plain=True)
-    assert new.of(0) == 0, "the next one has it again"
+    assert new.stream_of(0) == 0, "the next one has it again"
     del new
-    assert PoolStreams(plain=True).of(0) == 0, "nobody closed the last one, but it is garbage"
+    assert PoolStreams(plain=True).stream_of(0) == 0, "nobody closed the last one, but it is garbage"
     for pool in pools:
         pool.close()
 

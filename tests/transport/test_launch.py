@@ -496,7 +496,7 @@ def test_workers_get_their_streams(workers: Workers, method: str) -> None:
     state = np.random.get_state()
     try:
         streams = PoolStreams(plain=False)
-        drawn = [workers.run(method, code, i, stream=streams.of(i)) for i in (0, 1, 0)]
+        drawn = [workers.run(method, code, i, stream=streams.stream_of(i)) for i in (0, 1, 0)]
         assert len({x for x, _ in drawn}) == len({x for _, x in drawn}) == 3
         assert np.random.get_state()[1].tolist() == state[1].tolist()  # type: ignore[index,union-attr]
     finally:
