@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections import Counter, deque
 from typing import Any
@@ -189,10 +188,8 @@ class ProcessWorker(Worker):
         if not self.wait_ended(max(0.0, deadline - time.monotonic())):
             self.process.kill()
             self.wait_ended(CLOSE_TIMEOUT)
-        # The start of a process fails in Python 3.10 if another one is closed meanwhile, as in a collection.
-        if sys.version_info >= (3, 11):
-            with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
-                self.process.close()
+        with contextlib.suppress(ValueError):  # its status went to somebody else, or it can't be killed
+            self.process.close()
 
     def close(self) -> None:
         """Give up everything but the process."""
