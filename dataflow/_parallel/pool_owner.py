@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import Any
 
 from .._transport.pool import WorkerPool
@@ -50,28 +50,40 @@ class PoolOwner(DataFlow[Any]):
         closer.atexit = False
         self._closer = closer
 
-    @contextlib.contextmanager
-    def _iterating(self) -> Iterator[WorkerPool]:
-        """Be the one iterator over what the pool gives."""
+    def _iterating(self) -> _Iteration:
+        """Return a context for the one iterator over what the pool gives."""
         name = type(self).__name__
         if self._pool is None or self._guard is None:
             raise RuntimeError(f"{name}: call reset_state() before iterating: it starts the workers")
         if self._was_closed:
             raise RuntimeError(f"{name} was closed: call reset_state() to start new workers")
-        pool = self._pool
-        pool.check()
-        with self._guard:
-            try:
-                yield pool
-            except GeneratorExit:
-                raise
-            except BaseException as e:  # in particular what a signal handler raises
-                try:
-                    pool.interrupted(e)
-                finally:
-                    if not pool.is_running:
-                        self._end_workers()  # all of it, not only the pool
-                raise
+        self._pool.check()
+        return _Iteration(self, self._pool, self._guard)
+
+
+class _Iteration:
+    """The context of an iterator over what a pool gives.
+
+    Not a ``contextlib.contextmanager``: on Python 3.10 that leaves a reference cycle with the dataflow in it.
+    """
+
+    def __init__(self, owner: PoolOwner, pool: WorkerPool, guard: DataFlowReentrantGuard) -> None:
+        self._owner, self._pool, self._guard = owner, pool, guard
+
+    def __enter__(self) -> WorkerPool:
+        self._guard.__enter__()
+        return self._pool
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None and not isinstance(error, GeneratorExit):
+                self._pool.interrupted(error)  # in particular what a signal handler raises
+        finally:
+            if error is not None and not self._pool.is_running:
+                self._owner._end_workers()  # all of it, not only the pool
+            self._guard.__exit__(kind, error, traceback)
 
 
 def known_length(ds: Iterable[Any]) -> int | None:
