@@ -325,7 +325,8 @@ class ProcessPool(WorkerPool):
             self._grant(worker)
         elif connection.unpacker.has_releases:
             connection.writer.queue(connection.unpacker.releases())
-        if starved := connection.starved():  # after the slots, which may be all that it waits for
+        # after the slots, which may be all that it waits for; with many takers it waits for none
+        if not self.many_takers and (starved := connection.starved()):
             connection.writer.queue(starved)
 
     def _grant(self, worker: ProcessWorker) -> None:

@@ -151,13 +151,6 @@ class SharedPool(ProcessPool):
         connection.writer = _WholeFrames(ends)
         return connection
 
-    def _send_what_is_due(self, worker: ProcessWorker) -> None:
-        connection = worker.connection
-        if worker.owed:
-            self._grant(worker)
-        elif connection.unpacker.has_releases:
-            connection.writer.queue(connection.unpacker.releases())
-
     def abandon(self) -> None:
         """Keep everything, as it may be used here too, but in a worker of its own."""
         if self._starting is not None:
